@@ -1,0 +1,1 @@
+"""The normative grammar, its reference and its conformance cases, as package data."""

@@ -1,0 +1,146 @@
+"""Rows of the elementary functions: exponential, trigonometric, rounding and piecewise ones."""
+
+from __future__ import annotations
+
+from math import inf, pi
+
+from losscompiler.functions.row import Function
+
+_EXP, _POWER, _TRIG, _HYPERBOLIC, _PIECE = (
+    "Exponentials and logarithms", "Powers and roots", "Trigonometric functions", "Hyperbolic functions", "Piecewise functions",
+)  # fmt: skip
+_FLAT = "the value is constant between jumps; no gradient passes"
+
+ELEMENTARY: tuple[Function, ...] = (
+    # -- exponentials and logarithms
+    Function(
+        name="exp", arguments=("x",), summary="exponential", category=_EXP, partials=("f",), range=(0, inf), monotone=1,
+        sympy="exp", mpmath="exp", keras="ops.exp",
+    ),
+    Function(
+        name="expm1", arguments=("x",), summary="exp(x) - 1, accurate near 0", category=_EXP, partials=("exp(x)",), range=(-1, inf), monotone=1,
+        definition="exp(x) - 1", mpmath="expm1", keras="ops.expm1",
+    ),
+    Function(name="exp2", arguments=("x",), summary="2**x", category=_EXP, definition="2**x", inline=True),
+    Function(
+        name="log", arguments=("x",), summary="natural logarithm", category=_EXP, synonyms=("ln",), partials=("1/x",), domain=("x > 0",), monotone=1,
+        sympy="log", mpmath="log", keras="ops.log",
+    ),
+    Function(
+        name="log1p", arguments=("x",), summary="log(1 + x), accurate near 0", category=_EXP, partials=("1/(1 + x)",), domain=("x > -1",), monotone=1,
+        definition="log(1 + x)", mpmath="log1p", keras="ops.log1p",
+    ),
+    Function(name="log2", arguments=("x",), summary="logarithm to base 2", category=_EXP, definition="log(x)/log(2)", inline=True),
+    Function(name="log10", arguments=("x",), summary="logarithm to base 10", category=_EXP, definition="log(x)/log(10)", inline=True),
+    Function(
+        name="logaddexp", arguments=("x", "y"), summary="log(exp(x) + exp(y)), without overflow", category=_EXP,
+        partials=("sigmoid(x - y)", "sigmoid(y - x)"), definition="log(exp(x) + exp(y))", keras="ops.logaddexp",
+    ),
+    Function(
+        name="log1mexp", arguments=("x",), summary="log(1 - exp(x)) for x < 0, accurate near 0", category=_EXP, partials=("-1/expm1(-x)",),
+        domain=("x < 0",), range=(-inf, 0), monotone=-1, definition="log(1 - exp(x))", keras="log1mexp",
+    ),
+    Function(
+        name="xlogy", arguments=("x", "y"), summary="x*log(y), and 0 at x = 0", category=_EXP,
+        partials=("where(x == 0, 0, log(y))", "where(x == 0, 0, x/y)"), domain=("y > 0 or x == 0",),
+        definition="where(x == 0, 0, x*log(y))", keras="xlogy", convention="value and both derivatives are 0 at x = 0",
+    ),
+    # -- powers and roots
+    Function(
+        name="sqrt", arguments=("x",), summary="square root", category=_POWER, partials=("1/(2*f)",), domain=("x >= 0",), range=(0, inf), monotone=1,
+        sympy="sqrt", mpmath="sqrt", keras="ops.sqrt",
+    ),
+    Function(
+        name="cbrt", arguments=("x",), summary="real cube root", category=_POWER, partials=("1/(3*f**2)",), monotone=1,
+        definition="sign(x)*abs(x)**(1/3)", keras="cbrt",
+    ),
+    Function(name="square", arguments=("x",), summary="x**2", category=_POWER, definition="x**2", inline=True),
+    Function(name="reciprocal", arguments=("x",), summary="1/x", category=_POWER, definition="1/x", inline=True),
+    Function(
+        name="hypot", arguments=("x", "y"), summary="sqrt(x**2 + y**2)", category=_POWER,
+        partials=("where(f > 0, x/f, 0)", "where(f > 0, y/f, 0)"), range=(0, inf), definition="sqrt(x**2 + y**2)", mpmath="hypot", keras="hypot",
+        kink="x == 0 and y == 0", convention="the derivative at (0, 0) is 0",
+    ),
+    # -- trigonometric
+    Function(name="sin", arguments=("x",), summary="sine", category=_TRIG, partials=("cos(x)",), range=(-1, 1), sympy="sin", mpmath="sin", keras="ops.sin"),
+    Function(name="cos", arguments=("x",), summary="cosine", category=_TRIG, partials=("-sin(x)",), range=(-1, 1), sympy="cos", mpmath="cos", keras="ops.cos"),
+    Function(name="tan", arguments=("x",), summary="tangent", category=_TRIG, partials=("1 + f**2",), sympy="tan", mpmath="tan", keras="ops.tan"),
+    Function(
+        name="asin", arguments=("x",), summary="inverse sine", category=_TRIG, synonyms=("arcsin",), partials=("1/sqrt(1 - x**2)",),
+        domain=("x >= -1", "x <= 1"), range=(-pi / 2, pi / 2), monotone=1, sympy="asin", mpmath="asin", keras="ops.arcsin",
+    ),
+    Function(
+        name="acos", arguments=("x",), summary="inverse cosine", category=_TRIG, synonyms=("arccos",), partials=("-1/sqrt(1 - x**2)",),
+        domain=("x >= -1", "x <= 1"), range=(0, pi), monotone=-1, sympy="acos", mpmath="acos", keras="ops.arccos",
+    ),
+    Function(
+        name="atan", arguments=("x",), summary="inverse tangent", category=_TRIG, synonyms=("arctan",), partials=("1/(1 + x**2)",),
+        range=(-pi / 2, pi / 2), monotone=1, sympy="atan", mpmath="atan", keras="ops.arctan",
+    ),
+    Function(
+        name="atan2", arguments=("y", "x"), summary="angle of the point (x, y)", category=_TRIG, synonyms=("arctan2",),
+        partials=("x/(x**2 + y**2)", "-y/(x**2 + y**2)"), domain=("x != 0 or y != 0",), range=(-pi, pi), sympy="atan2", mpmath="atan2",
+        keras="ops.arctan2",
+    ),
+    # -- hyperbolic
+    Function(name="sinh", arguments=("x",), summary="hyperbolic sine", category=_HYPERBOLIC, partials=("cosh(x)",), monotone=1, sympy="sinh", mpmath="sinh", keras="ops.sinh"),
+    Function(name="cosh", arguments=("x",), summary="hyperbolic cosine", category=_HYPERBOLIC, partials=("sinh(x)",), range=(1, inf), sympy="cosh", mpmath="cosh", keras="ops.cosh"),
+    Function(name="tanh", arguments=("x",), summary="hyperbolic tangent", category=_HYPERBOLIC, partials=("1 - f**2",), range=(-1, 1), monotone=1, sympy="tanh", mpmath="tanh", keras="ops.tanh"),
+    Function(
+        name="asinh", arguments=("x",), summary="inverse hyperbolic sine", category=_HYPERBOLIC, synonyms=("arcsinh",),
+        partials=("1/sqrt(x**2 + 1)",), monotone=1, sympy="asinh", mpmath="asinh", keras="ops.arcsinh",
+    ),
+    Function(
+        name="acosh", arguments=("x",), summary="inverse hyperbolic cosine", category=_HYPERBOLIC, synonyms=("arccosh",),
+        partials=("1/sqrt(x**2 - 1)",), domain=("x >= 1",), range=(0, inf), monotone=1, sympy="acosh", mpmath="acosh", keras="ops.arccosh",
+    ),
+    Function(
+        name="atanh", arguments=("x",), summary="inverse hyperbolic tangent", category=_HYPERBOLIC, synonyms=("arctanh",),
+        partials=("1/(1 - x**2)",), domain=("x > -1", "x < 1"), monotone=1, sympy="atanh", mpmath="atanh", keras="ops.arctanh",
+    ),
+    # -- piecewise
+    Function(
+        name="abs", arguments=("x",), summary="absolute value", category=_PIECE, synonyms=("Abs", "fabs", "absolute"), partials=("sign(x)",),
+        range=(0, inf), kink="x == 0", convention="the derivative at 0 is 0", sympy="Abs", mpmath="fabs", keras="ops.abs",
+    ),
+    Function(
+        name="sign", arguments=("x",), summary="-1, 0 or 1", category=_PIECE, synonyms=("sgn",), partials=("0",), range=(-1, 1), kink="x == 0",
+        convention=_FLAT, sympy="sign", mpmath="sign", keras="ops.sign",
+    ),
+    Function(
+        name="relu", arguments=("x",), summary="max(x, 0)", category=_PIECE, partials=("where(x > 0, 1, 0)",), range=(0, inf), kink="x == 0",
+        convention="the derivative at 0 is 0", definition="where(x > 0, x, 0)", keras="ops.relu",
+    ),
+    Function(
+        name="maximum", arguments=("x", "y"), summary="the larger of two values; written max(x, y) too", category=_PIECE, synonyms=("Max",),
+        partials=("where(x >= y, 1, 0)", "where(x >= y, 0, 1)"), kink="x == y", convention="at a tie the gradient goes to x",
+        definition="where(x >= y, x, y)", sympy="Max", keras="ops.maximum",
+    ),
+    Function(
+        name="minimum", arguments=("x", "y"), summary="the smaller of two values; written min(x, y) too", category=_PIECE, synonyms=("Min",),
+        partials=("where(x <= y, 1, 0)", "where(x <= y, 0, 1)"), kink="x == y", convention="at a tie the gradient goes to x",
+        definition="where(x <= y, x, y)", sympy="Min", keras="ops.minimum",
+    ),
+    Function(
+        name="clip", arguments=("x", "low", "high"), summary="x limited to low <= x <= high", category=_PIECE, synonyms=("clamp", "clip_by_value"),
+        partials=("where(x >= low and x <= high, 1, 0)", "where(x < low, 1, 0)", "where(x > high, 1, 0)"),
+        kink="x == low or x == high", convention="at a limit the gradient goes to x", definition="minimum(maximum(x, low), high)",
+        keras="clip",
+    ),
+    Function(
+        name="heaviside", arguments=("x", "at_zero"), summary="0 below 0, 1 above, at_zero (0.5 if left out) at 0", category=_PIECE, optional=1,
+        definition="where(x == 0, at_zero, x > 0)", inline=True,
+    ),
+    Function(
+        name="floor", arguments=("x",), summary="largest integer not above x", category=_PIECE, partials=("0",), kink="x == floor(x)",
+        convention=_FLAT, sympy="floor", mpmath="floor", keras="ops.floor",
+    ),
+    Function(
+        name="ceil", arguments=("x",), summary="smallest integer not below x", category=_PIECE, synonyms=("ceiling",), partials=("0",),
+        kink="x == floor(x)", convention=_FLAT, sympy="ceiling", mpmath="ceil", keras="ops.ceil",
+    ),
+    Function(
+        name="round", arguments=("x",), summary="nearest integer, ties to the even one", category=_PIECE, synonyms=("rint",), partials=("0",),
+        kink="x - 1/2 == floor(x)", convention=_FLAT, mpmath="nint", keras="ops.round",
+    ),
+)  # fmt: skip

@@ -1,0 +1,194 @@
+"""Evaluation of a graph in arithmetic of any precision, on scalars and arrays.
+
+This is the meaning of the language, executed: every function is mpmath's own or its exact definition in the table, and
+nothing is rearranged for stability. Derivatives, emitted code and rewrites are judged against it.
+Values outside a function's real domain are NaN, poles and overflows are infinite, as in IEEE arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+from losscompiler.functions import FUNCTIONS
+from losscompiler.graph.axes import leaf
+from losscompiler.graph.expressions import ExpressionBuilder, Keywords
+from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.source import Source
+
+_LARGEST_EXPONENT = 10_000_000
+"""Powers of e beyond this are infinite: exact arithmetic on their exponents would have no end."""
+
+
+class Arithmetic:
+    """Elementwise operations in one mpmath context."""
+
+    def __init__(self, context: Any = None) -> None:
+        import mpmath
+
+        self.context = mpmath.mp if context is None else context
+        self.inf, self.nan = self.context.inf, self.context.nan
+
+    def number(self, value: Any) -> Any:
+        """Return a Python, NumPy or rational number in this arithmetic, exactly where it is binary."""
+        if isinstance(value, Fraction):
+            return self.context.mpf(value.numerator) / value.denominator
+        if isinstance(value, str):
+            return {"pi": +self.context.pi, "inf": self.inf}[value]
+        return self.context.mpf(value) if not isinstance(value, bool) else self.context.mpf(int(value))
+
+    def real(self, function: Callable[..., Any], *values: Any) -> Any:
+        """Apply a function with IEEE's answers for what mpmath refuses."""
+        if any(value != value for value in values):
+            return self.nan
+        try:
+            result = function(*values)
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError, NotImplementedError):
+            return self.nan
+        except Exception as error:  # mpmath.NoConvergence derives from Exception alone
+            if type(error).__name__ != "NoConvergence":
+                raise
+            return self.nan
+        if type(result).__name__ in ("mpc", "complex"):
+            return result.real if result.imag == 0 else self.nan
+        return result
+
+    # -- operators
+    def div(self, x: Any, y: Any) -> Any:
+        if y == 0:
+            return self.nan if x == 0 or x != x else (self.inf if x > 0 else -self.inf)
+        return x / y
+
+    def mul(self, x: Any, y: Any) -> Any:
+        return x * y
+
+    def pow(self, x: Any, y: Any) -> Any:
+        if y == 0:
+            return self.number(1)
+        if x == 0:
+            return self.number(0) if y > 0 else self.inf
+        if x in (self.inf, -self.inf) or y in (self.inf, -self.inf):
+            return self.real(self._power_of_infinite, x, y)
+        if x < 0 and y != self.context.floor(y):
+            return self.nan
+        growth = y * self.context.log(abs(x))
+        if growth > _LARGEST_EXPONENT:
+            return self.inf
+        return self.number(0) if growth < -_LARGEST_EXPONENT else x**y
+
+    def _power_of_infinite(self, x: Any, y: Any) -> Any:
+        return self.number(float(x) ** float(y))
+
+    def exp(self, x: Any) -> Any:
+        if x > _LARGEST_EXPONENT:
+            return self.inf
+        return self.number(0) if x < -_LARGEST_EXPONENT else self.context.exp(x)
+
+    def log(self, x: Any) -> Any:
+        if x == 0:
+            return -self.inf
+        return self.context.log(x) if x > 0 else self.nan
+
+    def loggamma(self, x: Any) -> Any:
+        if x <= 0 and x == self.context.floor(x):
+            return self.inf
+        # The real function: the logarithm of the absolute value.
+        return self.context.loggamma(x).real if x < 0 else self.context.loggamma(x)
+
+    def digamma(self, x: Any) -> Any:
+        return self.nan if x <= 0 and x == self.context.floor(x) else self.context.digamma(x)
+
+    def guarded(self, name: str) -> Callable[..., Any]:
+        """Return an mpmath function whose argument is kept where its value has a reasonable exponent."""
+        function = getattr(self.context, name)
+
+        def apply(*values: Any) -> Any:
+            if abs(values[-1]) > _LARGEST_EXPONENT and values[-1] not in (self.inf, -self.inf):
+                if name in ("sinh", "i1", "expm1"):
+                    return self.inf if values[-1] > 0 else (-self.number(1) if name == "expm1" else -self.inf)
+                if name in ("cosh", "i0"):
+                    return self.inf
+            return function(*values)
+
+        return apply
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "lt": lambda x, y: x < y, "le": lambda x, y: x <= y, "gt": lambda x, y: x > y, "ge": lambda x, y: x >= y,
+    "eq": lambda x, y: x == y, "ne": lambda x, y: x != y, "and": lambda x, y: bool(x and y), "or": lambda x, y: bool(x or y),
+}  # fmt: skip
+
+
+def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
+    context = arithmetic.context
+    if op in _COMPARE:
+        return _COMPARE[op]
+    simple: dict[str, Callable[..., Any]] = {
+        "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "neg": lambda x: -x, "not": lambda x: not x,
+        "number": lambda x: arithmetic.number(bool(x)), "where": lambda c, x, y: x if c else y, "stop_gradient": lambda x: x,
+        "mul": arithmetic.mul, "div": arithmetic.div, "pow": arithmetic.pow, "exp": arithmetic.exp, "log": arithmetic.log,
+        "lgamma": arithmetic.loggamma, "digamma": arithmetic.digamma,
+        "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
+        "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),
+        "i0": lambda x: arithmetic.guarded("besseli")(0, x), "i1": lambda x: arithmetic.guarded("besseli")(1, x),
+        "polygamma": lambda n, x: context.psi(int(n), x),
+    }  # fmt: skip
+    if op in simple:
+        function = simple[op]
+        return function if op in ("where", "number", "not", "stop_gradient") else lambda *values: arithmetic.real(function, *values)
+    row = FUNCTIONS[op]
+    if row.mpmath:
+        guarded = arithmetic.guarded(row.mpmath)
+        return lambda *values: arithmetic.real(guarded, *values)
+    graph, root = definition_graph(op)
+    return lambda *values: evaluate([root], dict(zip(row.arguments, values, strict=True)), arithmetic)[0]
+
+
+@cache
+def definition_graph(op: str) -> tuple[Graph, Node]:
+    """Return the definition of an elementwise function as a graph over its arguments."""
+    row = FUNCTIONS[op]
+    graph = Graph()
+    builder = ExpressionBuilder(graph, Source(""), lambda name: graph.const(name.name), graph.make, internal=True)
+    names = {name: graph.symbol(name, leaf("x")) for name in row.arguments}
+    return graph, builder.expand(row.definition, names, Keywords(), None)
+
+
+def evaluate(roots: Sequence[Node], values: Mapping[str, Any], arithmetic: Arithmetic | None = None) -> list[Any]:
+    """Return the values of nodes.
+
+    Args:
+        roots: what to evaluate.
+        values: numbers or object arrays by symbol; numbers must be of the arithmetic.
+        arithmetic: mpmath at its current precision if left out.
+
+    Returns:
+        For each root a number, a bool, or an array of them.
+    """
+    arithmetic = arithmetic or Arithmetic()
+    done: dict[int, Any] = {}
+    for node in reachable(roots):
+        if node.op == "const":
+            done[node.index] = arithmetic.number(node.value)
+        elif node.op == "symbol":
+            done[node.index] = values[node.name]
+        else:
+            done[node.index] = apply(arithmetic, node, [done[arg.index] for arg in node.args])
+    return [done[root.index] for root in roots]
+
+
+def apply(arithmetic: Arithmetic, node: Node, operands: list[Any]) -> Any:
+    """Return the value of one node from the values of its operands."""
+    from losscompiler.graph import precise_tensor
+
+    tensor = precise_tensor.OPERATIONS.get(node.op)
+    if tensor is not None:
+        return tensor(arithmetic, node, *operands)
+    function = _elementwise(arithmetic, node.op)
+    if all(not hasattr(operand, "shape") for operand in operands):
+        return function(*operands)
+    import numpy as np
+
+    return np.asarray(np.frompyfunc(function, len(operands), 1)(*operands), dtype=object)

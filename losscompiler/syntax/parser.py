@@ -1,0 +1,392 @@
+"""Text to `Formula`, through the LALR parser that Lark makes of ``grammar/loss.lark``."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from lark import Lark, Token, Transformer
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+
+from losscompiler.errors import FormulaError, FormulaLimitError, FormulaNameError, FormulaSyntaxError
+from losscompiler.source import Source, Span
+from losscompiler.syntax import limits, tree
+from losscompiler.syntax.messages import explain_character, explain_token
+
+RESERVED = frozenset({"if", "else", "and", "or", "not"})
+_OPENING = {"(": ")", "[": "]"}
+
+
+class _NewlineFilter:
+    """Drops newlines inside brackets, as Python does."""
+
+    always_accept = ("NEWLINE",)
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        depth = 0
+        for token in stream:
+            if token.type in ("LPAR", "LSQB"):
+                depth += 1
+            elif token.type in ("RPAR", "RSQB"):
+                depth = max(0, depth - 1)
+            if not (token.type == "NEWLINE" and depth):
+                yield token
+
+
+class _Raised(Exception):
+    """Carries an error of this package out of Lark, which wraps what callbacks raise."""
+
+    def __init__(self, error: FormulaError) -> None:
+        self.error = error
+
+
+def _span(token: Token) -> Span:
+    start = token.start_pos or 0
+    return Span(start, start + len(token))
+
+
+class _TreeBuilder(Transformer[Token, Any]):
+    """Builds tree nodes while the parser reduces, bottom up, and tracks their nesting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source = Source("")
+        self.depths: dict[int, tuple[tree.Node, int]] = {}
+
+    def begin(self, source: Source) -> None:
+        self.source, self.depths = source, {}
+
+    # -- helpers
+    def _nest(self, node: Any, *below: tree.Node, chain: tree.Node | None = None) -> Any:
+        """Record the nesting of ``node``; a ``chain`` child of the same precedence adds no level."""
+        # A node may be rewrapped by parentheses, so the last recorded depth of an id is the valid one.
+        depth = 1 + max((self.depths.get(id(child), (child, 0))[1] for child in below), default=0)
+        if chain is not None:
+            depth = max(depth, self.depths.get(id(chain), (chain, 0))[1])
+        if depth > limits.DEPTH:
+            raise _Raised(
+                FormulaLimitError(
+                    "too-deep",
+                    f"the expression is nested deeper than {limits.DEPTH} levels",
+                    self.source,
+                    node.span,
+                    "Name inner parts with definitions such as 'r = y - p'.",
+                )
+            )
+        self.depths[id(node)] = (node, depth)
+        return node
+
+    def _fail(self, kind: type[FormulaError], code: str, message: str, span: Span, hint: str = "") -> _Raised:
+        return _Raised(kind(code, message, self.source, span, hint))
+
+    def _name(self, token: Token) -> tree.Name:
+        span = _span(token)
+        digits = [c for c in token if unicodedata.category(c) == "No"]
+        if digits:
+            power = "".join(str(unicodedata.digit(c, 0)) for c in digits)
+            base = "".join(c for c in token if c not in digits)
+            raise self._fail(
+                FormulaSyntaxError, "superscript", f"'{token}' has a superscript or subscript digit", span,
+                f"Write a power as {base}**{power}, an index as {base}{power}.",
+            )  # fmt: skip
+        name = unicodedata.normalize("NFKC", str(token))
+        if name in RESERVED:
+            raise self._fail(
+                FormulaSyntaxError, "unexpected-token", f"'{name}' is a word of the language, not a value", span,
+                "Put a value here.",
+            )  # fmt: skip
+        if name.startswith("__"):
+            raise self._fail(
+                FormulaNameError, "dunder-name", f"'{name}' begins with two underscores", span,
+                "Names of this kind are not part of the language; choose another.",
+            )  # fmt: skip
+        return tree.Name(span, name)
+
+    # -- atoms
+    def number(self, parts: list[Token]) -> tree.Number:
+        token = parts[0]
+        mantissa, _, exponent = str(token).lower().partition("e")
+        digits = mantissa.replace(".", "").lstrip("0")
+        power = int(exponent) if exponent and len(exponent) < 8 else (10**8 if exponent and exponent[0] != "-" else -(10**8) if exponent else 0)
+        integer_digits = len(mantissa.partition(".")[0].lstrip("0"))
+        if len(digits) > limits.DIGITS or (digits and not -limits.DECIMAL_EXPONENT - 40 < power + integer_digits <= limits.DECIMAL_EXPONENT + 1):
+            raise self._fail(
+                FormulaLimitError, "number-too-large", "this number leaves the range of float64, about 1e-308 to 1e308",
+                _span(token), "Write a smaller number, or inf.",
+            )  # fmt: skip
+        value = Fraction(mantissa if mantissa[-1] != "." else mantissa[:-1]) * (Fraction(10) ** power if digits else 0)
+        if value > 2**1024 - 2**970:
+            raise self._fail(
+                FormulaLimitError, "number-too-large", "this number leaves the range of float64, about 1e-308 to 1e308",
+                _span(token), "Write a smaller number, or inf.",
+            )  # fmt: skip
+        return tree.Number(_span(token), value, str(token))
+
+    def name(self, parts: list[Token]) -> tree.Name:
+        return self._name(parts[0])
+
+    def parenthesised(self, parts: list[Any]) -> Any:
+        opening, inner, closing = parts
+        wrapped = replace(inner, span=_span(opening).union(_span(closing)))
+        return self._nest(wrapped, inner)
+
+    def vector(self, parts: list[Any]) -> Any:
+        items = tuple(part for part in parts if not isinstance(part, Token))
+        return self._nest(tree.Vector(_span(parts[0]).union(_span(parts[-1])), items), *items)
+
+    def tuple(self, parts: list[Any]) -> Any:
+        items = tuple(part for part in parts if not isinstance(part, Token))
+        return self._nest(tree.Tuple(_span(parts[0]).union(_span(parts[-1])), items), *items)
+
+    def keyword(self, parts: list[Any]) -> Any:
+        name = self._name(parts[0])
+        return self._nest(tree.Keyword(name.span.union(parts[2].span), name.name, parts[2]), parts[2])
+
+    def call(self, parts: list[Any]) -> Any:
+        token = parts[0]
+        inner = [part for part in parts if not isinstance(part, Token)]
+        positional = tuple(part for part in inner if not isinstance(part, tree.Keyword))
+        keywords = tuple(part for part in inner if isinstance(part, tree.Keyword))
+        last_positional = max((i for i, part in enumerate(inner) if not isinstance(part, tree.Keyword)), default=-1)
+        first_keyword = next((i for i, part in enumerate(inner) if isinstance(part, tree.Keyword)), len(inner))
+        if last_positional > first_keyword:
+            raise self._fail(
+                FormulaSyntaxError, "unexpected-token", "a positional argument follows a keyword argument",
+                inner[last_positional].span, "Put arguments with a name last.",
+            )  # fmt: skip
+        name = self._name(token)
+        return self._nest(tree.Call(name.span.union(_span(parts[-1])), name.name, name.span, positional, keywords), *inner)
+
+    def slice(self, parts: list[Any]) -> tree.Slice:
+        colon = next(i for i, part in enumerate(parts) if isinstance(part, Token))
+        start = parts[0] if colon == 1 else None
+        stop = parts[colon + 1] if colon + 1 < len(parts) else None
+        span = _span(parts[colon])
+        for end in (start, stop):
+            span = span if end is None else span.union(end.span)
+        node: tree.Slice = self._nest(tree.Slice(span, start, stop), *(end for end in (start, stop) if end is not None))
+        return node
+
+    def select(self, parts: list[Any]) -> Any:
+        base, _, index, closing = parts
+        return self._nest(tree.Subscript(base.span.union(_span(closing)), base, index), index, chain=base)
+
+    # -- operators
+    def binary(self, parts: list[Any]) -> Any:
+        left, token, right = parts
+        operator = "**" if token == "^" else str(token)
+        node = tree.Binary(left.span.union(right.span), operator, left, right)
+        return self._nest(node, right, chain=left) if operator != "**" else self._nest(node, left, right)
+
+    def logical(self, parts: list[Any]) -> Any:
+        left, token, right = parts
+        return self._nest(tree.Binary(left.span.union(right.span), str(token), left, right), right, chain=left)
+
+    def prefix(self, parts: list[Any]) -> Any:
+        token, operand = parts
+        return self._nest(tree.Prefix(_span(token).union(operand.span), str(token), operand), operand)
+
+    def compare(self, parts: list[Any]) -> Any:
+        operands = tuple(parts[::2])
+        operators = tuple(str(token) for token in parts[1::2])
+        return self._nest(tree.Compare(operands[0].span.union(operands[-1].span), operators, operands), *operands)
+
+    def conditional(self, parts: list[Any]) -> Any:
+        then, _, condition, _, otherwise = parts
+        node = tree.Conditional(then.span.union(otherwise.span), then, condition, otherwise)
+        return self._nest(node, then, condition, otherwise)
+
+    # -- statements
+    def roles(self, parts: list[Token]) -> tree.Roles:
+        names = tuple(self._name(part) for part in parts[1:] if part.type == "NAME")
+        return tree.Roles(_span(parts[0]).union(names[-1].span), str(parts[0]), names)
+
+    def shape(self, parts: list[Any]) -> list[Any]:
+        return [part for part in parts if not isinstance(part, Token)]
+
+    def range_interval(self, parts: list[Any]) -> tree.Interval:
+        _, opening, lower, _, upper, closing = parts
+        span = _span(parts[0]).union(_span(closing))
+        return tree.Interval(span, lower, upper, opening == "[", closing == "]")
+
+    def half_interval(self, parts: list[Any]) -> tree.Interval:
+        token, bound = parts
+        span = _span(token).union(bound.span)
+        if token in ("==", "!="):
+            raise self._fail(
+                FormulaSyntaxError, "unexpected-token", f"'{token}' does not bound a parameter", _span(token),
+                "Bound it with > >= < <= or 'in (lower, upper)', and give its initial value after '='.",
+            )  # fmt: skip
+        above = token[0] == ">"
+        closed = len(token) == 2
+        return tree.Interval(span, bound if above else None, None if above else bound, above and closed, not above and closed)
+
+    def initial(self, parts: list[Any]) -> tuple[Token, Any]:
+        return parts[0], parts[1]
+
+    def parameter(self, parts: list[Any]) -> tree.ParameterDeclaration:
+        name = self._name(parts[1])
+        span = _span(parts[0]).union(name.span)
+        shape: tuple[Any, ...] = ()
+        interval = initial = None
+        for part in parts[2:]:
+            if isinstance(part, list):
+                shape, span = tuple(part), span.union(part[-1].span)
+            elif isinstance(part, tree.Interval):
+                interval, span = part, span.union(part.span)
+            else:
+                initial, span = part[1], span.union(part[1].span)
+        return tree.ParameterDeclaration(span, name, shape, interval, initial)
+
+    def definition(self, parts: list[Any]) -> tree.Definition:
+        name = self._name(parts[0])
+        return tree.Definition(name.span.union(parts[2].span), name, parts[2])
+
+    def start(self, parts: list[Any]) -> list[Any]:
+        return [part for part in parts if not isinstance(part, Token)]
+
+
+@cache
+def grammar_text() -> str:
+    """Return the normative grammar, as shipped."""
+    return files("losscompiler.grammar").joinpath("loss.lark").read_text(encoding="utf-8")
+
+
+@cache
+def _lark() -> tuple[Lark, _TreeBuilder]:
+    builder = _TreeBuilder()
+    parser = Lark(
+        grammar_text(), parser="lalr", lexer="contextual", postlex=_NewlineFilter(),  # type: ignore[arg-type]
+        transformer=builder, keep_all_tokens=True, maybe_placeholders=False,
+    )  # fmt: skip
+    return parser, builder
+
+
+def _check_brackets(source: Source) -> None:
+    """Raise the error of the innermost bracket that does not match; comments are skipped."""
+    stack: list[tuple[str, int]] = []
+    comment = False
+    for index, character in enumerate(source.text):
+        if character in "\r\n":
+            comment = False
+        elif character == "#":
+            comment = True
+        elif comment:
+            continue
+        elif character in _OPENING:
+            stack.append((character, index))
+        elif character in ")]":
+            if not stack:
+                raise FormulaSyntaxError(
+                    "unmatched-bracket", f"'{character}' closes nothing", source, Span(index, index + 1),
+                    "Remove it, or open the bracket before it.",
+                )  # fmt: skip
+            stack.pop()
+    if stack:
+        opening, index = stack[-1]
+        raise FormulaSyntaxError(
+            "unclosed-bracket", f"'{opening}' is never closed", source, Span(index, index + 1),
+            f"Add the missing '{_OPENING[opening]}'.",
+        )  # fmt: skip
+
+
+def _check_length(source: Source) -> None:
+    if len(source.text) > limits.LENGTH:
+        raise FormulaLimitError(
+            "too-long",
+            f"the text has {len(source.text):,} characters; the limit is {limits.LENGTH:,}",
+            source,
+            Span(limits.LENGTH, limits.LENGTH + 1),
+            "Sums over data are written with reductions such as sum(...) and vector parameters.",
+        )
+
+
+def _check_depth(source: Source) -> None:
+    """Refuse deep bracket nesting before the parser spends time on it."""
+    depth = 0
+    comment = False
+    for index, character in enumerate(source.text):
+        if character in "\r\n":
+            comment = False
+        elif character == "#":
+            comment = True
+        elif not comment and character in _OPENING:
+            depth += 1
+            if depth > limits.DEPTH:
+                raise FormulaLimitError(
+                    "too-deep", f"brackets are nested deeper than {limits.DEPTH} levels", source,
+                    Span(index, index + 1), "Name inner parts with definitions such as 'r = y - p'.",
+                )  # fmt: skip
+        elif not comment and character in ")]":
+            depth -= 1
+
+
+def _translate(error: UnexpectedInput, source: Source) -> FormulaError:
+    """Make this package's error of one of Lark's."""
+    if isinstance(error, UnexpectedCharacters):
+        return explain_character(source, error.pos_in_stream)
+    assert isinstance(error, UnexpectedToken)
+    if error.token.type == "$END":
+        _check_brackets(source)
+    return explain_token(source, error.token)
+
+
+def parse(text: str, name: str = "<loss>") -> tree.Formula:
+    """Parse a loss.
+
+    Args:
+        text: an expression, or statements of which the last is the loss.
+        name: what to call the text in error messages.
+
+    Returns:
+        The tree, with the span of every node.
+
+    Raises:
+        FormulaSyntaxError, FormulaNameError, FormulaLimitError: with the place and a hint.
+    """
+    source = Source(text, name)
+    _check_length(source)
+    _check_depth(source)
+    parser, builder = _lark()
+    builder.begin(source)
+    try:
+        statements: list[Any] = parser.parse(text)  # type: ignore[assignment]
+    except UnexpectedInput as error:
+        raise _translate(error, source) from None
+    except VisitError as error:
+        if isinstance(error.orig_exc, _Raised):
+            raise error.orig_exc.error from None
+        raise
+    except _Raised as error:
+        raise error.error from None
+    finally:
+        builder.depths = {}
+    return _arrange(source, statements)
+
+
+def _arrange(source: Source, statements: list[Any]) -> tree.Formula:
+    """Separate the loss from what stands before it."""
+    if not statements:
+        raise FormulaSyntaxError(
+            "empty", "the program is empty: it has no expression", source, Span(0, max(1, len(source.text.split("\n")[0]))),
+            "Write a loss such as (y - p)**2.",
+        )  # fmt: skip
+    *before, loss = statements
+    for statement in before:
+        if not isinstance(statement, tree.Roles | tree.ParameterDeclaration | tree.Definition):
+            raise FormulaSyntaxError(
+                "statement-after-loss", "this expression is not the last statement, so it would have no effect", source,
+                statement.span, "Give it a name ('r = ...'), or join the lines inside brackets.",
+            )  # fmt: skip
+    if isinstance(loss, tree.Roles | tree.ParameterDeclaration | tree.Definition):
+        what = f"'{loss.name.name}' is defined, but " if isinstance(loss, tree.Definition) else ""
+        raise FormulaSyntaxError(
+            "no-loss", f"{what}the last statement must be an expression, the loss itself", source, loss.span,
+            f"End the program with a line such as {loss.name.name}." if isinstance(loss, tree.Definition) else "End the program with a line such as (y - p)**2.",
+        )  # fmt: skip
+    return tree.Formula(source, tuple(before), loss)
