@@ -1,0 +1,82 @@
+"""Losses that learn: a formula as text becomes its derivatives, a list of what is wrong with it, and a Keras layer.
+
+Importing this package imports neither SymPy nor Keras; each is imported when first needed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from losscompiler.compiler import CompiledLoss, compile_loss
+    from losscompiler.errors import (
+        ArgumentError,
+        BudgetError,
+        FindingError,
+        FormulaCallError,
+        FormulaError,
+        FormulaLimitError,
+        FormulaNameError,
+        FormulaSyntaxError,
+        GradientMismatchError,
+        LossCompilerError,
+        LossWarning,
+        ParameterError,
+        ShapeError,
+        UntrainedLossError,
+    )
+    from losscompiler.graph.parameter import Parameter
+    from losscompiler.training import LossLayer, LossModel
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "compile_loss": "losscompiler.compiler",
+    "CompiledLoss": "losscompiler.compiler",
+    "Parameter": "losscompiler.graph.parameter",
+    "LossLayer": "losscompiler.training",
+    "LossModel": "losscompiler.training",
+} | dict.fromkeys(
+    (
+        "ArgumentError", "BudgetError", "FindingError", "FormulaCallError", "FormulaError", "FormulaLimitError", "FormulaNameError",
+        "FormulaSyntaxError", "GradientMismatchError", "LossCompilerError", "LossWarning", "ParameterError", "ShapeError",
+        "UntrainedLossError",
+    ),
+    "losscompiler.errors",
+)  # fmt: skip
+
+__all__ = [
+    "ArgumentError",
+    "BudgetError",
+    "CompiledLoss",
+    "FindingError",
+    "FormulaCallError",
+    "FormulaError",
+    "FormulaLimitError",
+    "FormulaNameError",
+    "FormulaSyntaxError",
+    "GradientMismatchError",
+    "LossCompilerError",
+    "LossLayer",
+    "LossModel",
+    "LossWarning",
+    "Parameter",
+    "ParameterError",
+    "ShapeError",
+    "UntrainedLossError",
+    "compile_loss",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -34,7 +34,7 @@ ELEMENTARY: tuple[Function, ...] = (
     Function(name="log10", arguments=("x",), summary="logarithm to base 10", category=_EXP, definition="log(x)/log(10)", inline=True),
     Function(
         name="logaddexp", arguments=("x", "y"), summary="log(exp(x) + exp(y)), without overflow", category=_EXP,
-        partials=("sigmoid(x - y)", "sigmoid(y - x)"), definition="log(exp(x) + exp(y))", keras="ops.logaddexp",
+        partials=("sigmoid(x - y)", "sigmoid(y - x)"), definition="log(exp(x) + exp(y))", keras="logaddexp",
     ),
     Function(
         name="log1mexp", arguments=("x",), summary="log(1 - exp(x)) for x < 0, accurate near 0", category=_EXP, partials=("-1/expm1(-x)",),

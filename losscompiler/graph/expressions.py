@@ -43,6 +43,8 @@ class ExpressionBuilder:
         keywords: what reductions use where nothing is written: the texts of the table inherit their caller's.
         internal: whether the compiler's own functions may be called, as the texts of the table do.
         span: the span of every node where the text is not the user's.
+        attrs: attributes that the compiler's own structural functions inherit from the node that a text is about.
+        not_functions: says what a name that is called is, if it is no function.
     """
 
     graph: Graph
@@ -52,6 +54,7 @@ class ExpressionBuilder:
     keywords: Keywords = field(default_factory=Keywords)
     internal: bool = False
     span: Span | None = None
+    attrs: dict[str, Attribute] = field(default_factory=dict)
     not_functions: Callable[[str], str] = lambda name: ""
 
     # -- entry
@@ -220,15 +223,18 @@ class ExpressionBuilder:
     def apply(self, row: Function, arguments: list[Node], keywords: Keywords, span: Span) -> Node:
         """Return a function of nodes, expanding what the table defines inline."""
         if not row.inline:
-            return self.make(row.name, *arguments, span=span)
+            attrs = self.attrs if row.internal and row.kind is Kind.STRUCTURAL else {}
+            return self.make(row.name, *arguments, span=span, **attrs)
         return self.expand(row.definition, dict(zip(row.arguments, arguments, strict=True)), keywords, span)
 
-    def expand(self, text: str, names: dict[str, Node], keywords: Keywords, span: Span | None) -> Node:
+    def expand(
+        self, text: str, names: dict[str, Node], keywords: Keywords, span: Span | None, attrs: dict[str, Attribute] | None = None
+    ) -> Node:
         """Return the node of a text of the table, with its names bound to nodes."""
         formula = _table_text(text)
         inner = ExpressionBuilder(
             self.graph, formula.source, lambda name: names[name.name] if name.name in names else _constant(self.graph, name.name, span),
-            self.make, keywords, internal=True, span=span,
+            self.make, keywords, internal=True, span=span, attrs=attrs or {},
         )  # fmt: skip
         return inner.number(inner.build(formula.loss), span or Span(0, 1))
 
@@ -265,6 +271,8 @@ class ExpressionBuilder:
         """Return a reduction or a function along an axis, with ``where`` and ``weights`` worked in."""
         if row.inline:
             return self.apply(row, arguments, keywords, span)
+        if len(arguments) > 1:
+            return self.make(row.name, *arguments, span=span, axis=keywords.axis)
         (x,) = arguments
         if row.name in ("sum", "mean") and keywords.weights is not None:
             return self._weighted(row.name, x, keywords, span)
@@ -372,6 +380,3 @@ def _hint_for_missing(name: str) -> str:
         "float": "Numbers are all of one kind; drop the call.",
     }
     return known.get(name, "The functions are listed in the language reference.")
-
-
-Attributes = dict[str, Attribute]

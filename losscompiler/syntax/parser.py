@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 from typing import Any
 
 from lark import Lark, Token, Transformer
@@ -16,26 +17,28 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from losscompiler.errors import FormulaError, FormulaLimitError, FormulaNameError, FormulaSyntaxError
 from losscompiler.source import Source, Span
 from losscompiler.syntax import limits, tree
-from losscompiler.syntax.messages import explain_character, explain_token
+from losscompiler.syntax.messages import Context, explain_character, explain_name, explain_token, span_of
 
 RESERVED = frozenset({"if", "else", "and", "or", "not"})
-_OPENING = {"(": ")", "[": "]"}
+_ONE_AT_A_TIME = Lock()
+"""The parser is built once, and its tree builder keeps the state of one text."""
 
 
 class _NewlineFilter:
-    """Drops newlines inside brackets, as Python does."""
+    """Drops newlines inside brackets, as Python does, and remembers what was read for the sake of messages."""
 
     always_accept = ("NEWLINE",)
 
+    def __init__(self) -> None:
+        self.context = Context()
+
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        depth = 0
+        self.context = Context()
         for token in stream:
-            if token.type in ("LPAR", "LSQB"):
-                depth += 1
-            elif token.type in ("RPAR", "RSQB"):
-                depth = max(0, depth - 1)
-            if not (token.type == "NEWLINE" and depth):
+            if not (token.type == "NEWLINE" and self.context.brackets):
                 yield token
+                # Only after the parser has taken the token: an error finds what stands before it.
+                self.context.add(token)
 
 
 class _Raised(Exception):
@@ -43,11 +46,6 @@ class _Raised(Exception):
 
     def __init__(self, error: FormulaError) -> None:
         self.error = error
-
-
-def _span(token: Token) -> Span:
-    start = token.start_pos or 0
-    return Span(start, start + len(token))
 
 
 class _TreeBuilder(Transformer[Token, Any]):
@@ -85,15 +83,10 @@ class _TreeBuilder(Transformer[Token, Any]):
         return _Raised(kind(code, message, self.source, span, hint))
 
     def _name(self, token: Token) -> tree.Name:
-        span = _span(token)
-        digits = [c for c in token if unicodedata.category(c) == "No"]
-        if digits:
-            power = "".join(str(unicodedata.digit(c, 0)) for c in digits)
-            base = "".join(c for c in token if c not in digits)
-            raise self._fail(
-                FormulaSyntaxError, "superscript", f"'{token}' has a superscript or subscript digit", span,
-                f"Write a power as {base}**{power}, an index as {base}{power}.",
-            )  # fmt: skip
+        span = span_of(token)
+        error = explain_name(self.source, token)
+        if error is not None:
+            raise _Raised(error)
         name = unicodedata.normalize("NFKC", str(token))
         if name in RESERVED:
             raise self._fail(
@@ -117,31 +110,31 @@ class _TreeBuilder(Transformer[Token, Any]):
         if len(digits) > limits.DIGITS or (digits and not -limits.DECIMAL_EXPONENT - 40 < power + integer_digits <= limits.DECIMAL_EXPONENT + 1):
             raise self._fail(
                 FormulaLimitError, "number-too-large", "this number leaves the range of float64, about 1e-308 to 1e308",
-                _span(token), "Write a smaller number, or inf.",
+                span_of(token), "Write a smaller number, or inf.",
             )  # fmt: skip
         value = Fraction(mantissa if mantissa[-1] != "." else mantissa[:-1]) * (Fraction(10) ** power if digits else 0)
         if value > 2**1024 - 2**970:
             raise self._fail(
                 FormulaLimitError, "number-too-large", "this number leaves the range of float64, about 1e-308 to 1e308",
-                _span(token), "Write a smaller number, or inf.",
+                span_of(token), "Write a smaller number, or inf.",
             )  # fmt: skip
-        return tree.Number(_span(token), value, str(token))
+        return tree.Number(span_of(token), value, str(token))
 
     def name(self, parts: list[Token]) -> tree.Name:
         return self._name(parts[0])
 
     def parenthesised(self, parts: list[Any]) -> Any:
         opening, inner, closing = parts
-        wrapped = replace(inner, span=_span(opening).union(_span(closing)))
+        wrapped = replace(inner, span=span_of(opening).union(span_of(closing)))
         return self._nest(wrapped, inner)
 
     def vector(self, parts: list[Any]) -> Any:
         items = tuple(part for part in parts if not isinstance(part, Token))
-        return self._nest(tree.Vector(_span(parts[0]).union(_span(parts[-1])), items), *items)
+        return self._nest(tree.Vector(span_of(parts[0]).union(span_of(parts[-1])), items), *items)
 
     def tuple(self, parts: list[Any]) -> Any:
         items = tuple(part for part in parts if not isinstance(part, Token))
-        return self._nest(tree.Tuple(_span(parts[0]).union(_span(parts[-1])), items), *items)
+        return self._nest(tree.Tuple(span_of(parts[0]).union(span_of(parts[-1])), items), *items)
 
     def keyword(self, parts: list[Any]) -> Any:
         name = self._name(parts[0])
@@ -160,13 +153,13 @@ class _TreeBuilder(Transformer[Token, Any]):
                 inner[last_positional].span, "Put arguments with a name last.",
             )  # fmt: skip
         name = self._name(token)
-        return self._nest(tree.Call(name.span.union(_span(parts[-1])), name.name, name.span, positional, keywords), *inner)
+        return self._nest(tree.Call(name.span.union(span_of(parts[-1])), name.name, name.span, positional, keywords), *inner)
 
     def slice(self, parts: list[Any]) -> tree.Slice:
         colon = next(i for i, part in enumerate(parts) if isinstance(part, Token))
         start = parts[0] if colon == 1 else None
         stop = parts[colon + 1] if colon + 1 < len(parts) else None
-        span = _span(parts[colon])
+        span = span_of(parts[colon])
         for end in (start, stop):
             span = span if end is None else span.union(end.span)
         node: tree.Slice = self._nest(tree.Slice(span, start, stop), *(end for end in (start, stop) if end is not None))
@@ -174,7 +167,7 @@ class _TreeBuilder(Transformer[Token, Any]):
 
     def select(self, parts: list[Any]) -> Any:
         base, _, index, closing = parts
-        return self._nest(tree.Subscript(base.span.union(_span(closing)), base, index), index, chain=base)
+        return self._nest(tree.Subscript(base.span.union(span_of(closing)), base, index), index, chain=base)
 
     # -- operators
     def binary(self, parts: list[Any]) -> Any:
@@ -189,7 +182,7 @@ class _TreeBuilder(Transformer[Token, Any]):
 
     def prefix(self, parts: list[Any]) -> Any:
         token, operand = parts
-        return self._nest(tree.Prefix(_span(token).union(operand.span), str(token), operand), operand)
+        return self._nest(tree.Prefix(span_of(token).union(operand.span), str(token), operand), operand)
 
     def compare(self, parts: list[Any]) -> Any:
         operands = tuple(parts[::2])
@@ -204,22 +197,22 @@ class _TreeBuilder(Transformer[Token, Any]):
     # -- statements
     def roles(self, parts: list[Token]) -> tree.Roles:
         names = tuple(self._name(part) for part in parts[1:] if part.type == "NAME")
-        return tree.Roles(_span(parts[0]).union(names[-1].span), str(parts[0]), names)
+        return tree.Roles(span_of(parts[0]).union(names[-1].span), str(parts[0]), names)
 
     def shape(self, parts: list[Any]) -> list[Any]:
         return [part for part in parts if not isinstance(part, Token)]
 
     def range_interval(self, parts: list[Any]) -> tree.Interval:
         _, opening, lower, _, upper, closing = parts
-        span = _span(parts[0]).union(_span(closing))
+        span = span_of(parts[0]).union(span_of(closing))
         return tree.Interval(span, lower, upper, opening == "[", closing == "]")
 
     def half_interval(self, parts: list[Any]) -> tree.Interval:
         token, bound = parts
-        span = _span(token).union(bound.span)
+        span = span_of(token).union(bound.span)
         if token in ("==", "!="):
             raise self._fail(
-                FormulaSyntaxError, "unexpected-token", f"'{token}' does not bound a parameter", _span(token),
+                FormulaSyntaxError, "unexpected-token", f"'{token}' does not bound a parameter", span_of(token),
                 "Bound it with > >= < <= or 'in (lower, upper)', and give its initial value after '='.",
             )  # fmt: skip
         above = token[0] == ">"
@@ -231,7 +224,7 @@ class _TreeBuilder(Transformer[Token, Any]):
 
     def parameter(self, parts: list[Any]) -> tree.ParameterDeclaration:
         name = self._name(parts[1])
-        span = _span(parts[0]).union(name.span)
+        span = span_of(parts[0]).union(name.span)
         shape: tuple[Any, ...] = ()
         interval = initial = None
         for part in parts[2:]:
@@ -258,41 +251,13 @@ def grammar_text() -> str:
 
 
 @cache
-def _lark() -> tuple[Lark, _TreeBuilder]:
-    builder = _TreeBuilder()
+def _lark() -> tuple[Lark, _TreeBuilder, _NewlineFilter]:
+    builder, newlines = _TreeBuilder(), _NewlineFilter()
     parser = Lark(
-        grammar_text(), parser="lalr", lexer="contextual", postlex=_NewlineFilter(),  # type: ignore[arg-type]
+        grammar_text(), parser="lalr", lexer="contextual", postlex=newlines,  # type: ignore[arg-type]
         transformer=builder, keep_all_tokens=True, maybe_placeholders=False,
     )  # fmt: skip
-    return parser, builder
-
-
-def _check_brackets(source: Source) -> None:
-    """Raise the error of the innermost bracket that does not match; comments are skipped."""
-    stack: list[tuple[str, int]] = []
-    comment = False
-    for index, character in enumerate(source.text):
-        if character in "\r\n":
-            comment = False
-        elif character == "#":
-            comment = True
-        elif comment:
-            continue
-        elif character in _OPENING:
-            stack.append((character, index))
-        elif character in ")]":
-            if not stack:
-                raise FormulaSyntaxError(
-                    "unmatched-bracket", f"'{character}' closes nothing", source, Span(index, index + 1),
-                    "Remove it, or open the bracket before it.",
-                )  # fmt: skip
-            stack.pop()
-    if stack:
-        opening, index = stack[-1]
-        raise FormulaSyntaxError(
-            "unclosed-bracket", f"'{opening}' is never closed", source, Span(index, index + 1),
-            f"Add the missing '{_OPENING[opening]}'.",
-        )  # fmt: skip
+    return parser, builder, newlines
 
 
 def _check_length(source: Source) -> None:
@@ -315,7 +280,7 @@ def _check_depth(source: Source) -> None:
             comment = False
         elif character == "#":
             comment = True
-        elif not comment and character in _OPENING:
+        elif not comment and character in "([":
             depth += 1
             if depth > limits.DEPTH:
                 raise FormulaLimitError(
@@ -326,14 +291,12 @@ def _check_depth(source: Source) -> None:
             depth -= 1
 
 
-def _translate(error: UnexpectedInput, source: Source) -> FormulaError:
+def _translate(error: UnexpectedInput, source: Source, context: Context) -> FormulaError:
     """Make this package's error of one of Lark's."""
     if isinstance(error, UnexpectedCharacters):
         return explain_character(source, error.pos_in_stream)
     assert isinstance(error, UnexpectedToken)
-    if error.token.type == "$END":
-        _check_brackets(source)
-    return explain_token(source, error.token)
+    return explain_token(source, error.token, context, frozenset(error.expected))
 
 
 def parse(text: str, name: str = "<loss>") -> tree.Formula:
@@ -352,20 +315,21 @@ def parse(text: str, name: str = "<loss>") -> tree.Formula:
     source = Source(text, name)
     _check_length(source)
     _check_depth(source)
-    parser, builder = _lark()
-    builder.begin(source)
-    try:
-        statements: list[Any] = parser.parse(text)  # type: ignore[assignment]
-    except UnexpectedInput as error:
-        raise _translate(error, source) from None
-    except VisitError as error:
-        if isinstance(error.orig_exc, _Raised):
-            raise error.orig_exc.error from None
-        raise
-    except _Raised as error:
-        raise error.error from None
-    finally:
-        builder.depths = {}
+    with _ONE_AT_A_TIME:
+        parser, builder, newlines = _lark()
+        builder.begin(source)
+        try:
+            statements: list[Any] = parser.parse(text)  # type: ignore[assignment]
+        except UnexpectedInput as error:
+            raise _translate(error, source, newlines.context) from None
+        except VisitError as error:
+            if isinstance(error.orig_exc, _Raised):
+                raise error.orig_exc.error from None
+            raise
+        except _Raised as error:
+            raise error.error from None
+        finally:
+            builder.depths = {}
     return _arrange(source, statements)
 
 
