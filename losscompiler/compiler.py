@@ -1,31 +1,27 @@
-"""The pipeline: one visible line a stage."""
+"""`compile_loss` and what it returns."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from losscompiler.derivative import Gradients, gradients
-from losscompiler.emit import KerasModule, emit_keras
-from losscompiler.emit.prelude import prelude_names
-from losscompiler.errors import ArgumentError, BudgetError, FindingError, LossWarning, UntrainedLossError
-from losscompiler.graph.build import DEFAULT_PREDICTIONS, DEFAULT_TARGETS, Interface, build, check_names
-from losscompiler.graph.constants import constant_values
+from losscompiler.errors import ArgumentError, FindingError, LossWarning, UntrainedLossError
+from losscompiler.graph.build import Interface, check_names
 from losscompiler.graph.loss_graph import LossGraph
-from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
-from losscompiler.program import Program, schedule
-from losscompiler.stable import stabilise
-from losscompiler.stable.rewrite import rewrite
-from losscompiler.stable.rules import LOWERING
-from losscompiler.syntax import parse, print_formula
+from losscompiler.pipeline import Stages, fixed_constants
 
 if TYPE_CHECKING:
-    from losscompiler.verify.evaluate import Evaluation
+    import sympy
+
+    from losscompiler.algebra.derivatives import Derivatives
+    from losscompiler.analysis import Finding
+    from losscompiler.program import Program
+    from losscompiler.training import LossLayer
+    from losscompiler.verify import Evaluation, GradientCheck
 
 _FINDINGS = ("warn", "raise", "ignore")
 
@@ -34,8 +30,8 @@ def compile_loss(
     formula: Any,
     params: Mapping[str, Any] | None = None,
     *,
-    targets: Sequence[str] | None = None,
-    predictions: Sequence[str] | None = None,
+    targets: Sequence[str] = ("y",),
+    predictions: Sequence[str] = ("p",),
     inputs: Sequence[str] = (),
     constants: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -44,19 +40,20 @@ def compile_loss(
     """Compile a loss.
 
     Args:
-        formula: loss text, or a SymPy expression.
+        formula: loss text, a SymPy expression, or an entry of the catalogue.
         params: learnable parameters by name: a number (the initial value) or a `Parameter`. Given, or with a ``param``
             statement in the text, every other unknown name is an error; otherwise unknown names are learnable scalars.
-        targets: names of targets; ``y`` or ``y_true`` if left out.
-        predictions: names of predictions; ``p`` or ``y_pred`` if left out.
+            A parameter given here replaces the declaration of that name in the text.
+        targets: names of targets. With the default, ``y`` and ``y_true`` are targets where they occur.
+        predictions: names of predictions. With the default, ``p`` and ``y_pred`` are predictions where they occur.
         inputs: names of further data.
         constants: fixed numbers or arrays by name.
-        name: what to call the loss; names the emitted layer class.
-        findings: "warn" issues each finding as a `LossWarning`, "raise" raises a `FindingError` at the first, "ignore"
-            only lists them in ``loss.findings``.
+        name: what to call the loss; it names the emitted layer class.
+        findings: "warn" issues each finding of that severity as a `LossWarning`, "raise" raises a `FindingError` for the
+            first, "ignore" only lists them in ``loss.findings``.
 
     Returns:
-        The compiled loss, which needs no Keras until a layer is asked for.
+        The compiled loss, which needs no Keras until a layer or numbers are asked for.
 
     Raises:
         FormulaError: about the text, with its place (`FormulaSyntaxError`, `FormulaNameError`, `FormulaCallError`,
@@ -66,103 +63,81 @@ def compile_loss(
     """
     if findings not in _FINDINGS:
         raise ArgumentError(f"findings must be one of {', '.join(map(repr, _FINDINGS))}, not {findings!r}.")
-    interface = _interface(params, targets, predictions, inputs, constants)
-    text = _text_of(formula)
-    tree = parse(text, f"<{name or 'loss'}>")
-    graph = build(tree, interface)
-    values = constant_values([graph.loss, *graph.definitions.values()], graph.source)
-    del values  # checked: every constant subexpression is finite
-    loss = CompiledLoss(graph, interface, name or "loss")
+    interface = Interface(
+        _role(targets, "targets", "y"), _role(predictions, "predictions", "p"), check_names(inputs, "inputs"), _parameters(params),
+        fixed_constants(constants),
+    )  # fmt: skip
+    text, title = _text_of(formula)
+    loss = CompiledLoss(Stages(text, interface, name or title or "loss"))
     _report(loss, findings)
     return loss
 
 
-def _text_of(formula: Any) -> str:
+def _role(names: Sequence[str], argument: str, default: str) -> tuple[str, ...] | None:
+    """Return declared names; ``None`` for the default, whose names are data only where they occur."""
+    checked = check_names(names, argument)
+    return None if checked == (default,) else checked
+
+
+def _parameters(params: Mapping[str, Any] | None) -> dict[str, Parameter] | None:
+    if params is None:
+        return None
+    if not isinstance(params, Mapping):
+        raise ArgumentError(f"params must be a mapping from names to numbers or Parameters, not {type(params).__name__}.")
+    return {
+        check_names(name, "params")[0]: value if isinstance(value, Parameter) else Parameter(value) for name, value in params.items()
+    }
+
+
+def _text_of(formula: Any) -> tuple[str, str | None]:
+    """Return the text of a formula and what it is called."""
     if isinstance(formula, str):
-        return formula
+        return formula, None
     text = getattr(formula, "formula", None)
-    if isinstance(text, str) and not isinstance(formula, CompiledLoss):
-        return text
+    if isinstance(text, str):
+        return text, getattr(formula, "key", None) or getattr(formula, "name", None)
     from losscompiler.algebra.from_sympy import is_expression, to_text
 
     if is_expression(formula):
-        return to_text(formula)
+        return to_text(formula), None
     raise ArgumentError(f"formula must be text or a SymPy expression, not {type(formula).__name__}.")
-
-
-def _interface(
-    params: Mapping[str, Any] | None,
-    targets: Sequence[str] | None,
-    predictions: Sequence[str] | None,
-    inputs: Sequence[str],
-    constants: Mapping[str, Any] | None,
-) -> Interface:
-    def roles(names: Sequence[str] | None, argument: str, default: tuple[str, ...]) -> tuple[str, ...] | None:
-        checked = None if names is None else check_names(names, argument)
-        # The default written out is still the default: such a name is data only where it occurs.
-        return None if checked == default[:1] else checked
-
-    parameters = None
-    if params is not None:
-        if not isinstance(params, Mapping):
-            raise ArgumentError(f"params must be a mapping from names to numbers or Parameters, not {type(params).__name__}.")
-        parameters = {check_names(n, "params")[0]: v if isinstance(v, Parameter) else Parameter(v) for n, v in params.items()}
-    return Interface(
-        roles(targets, "targets", DEFAULT_TARGETS), roles(predictions, "predictions", DEFAULT_PREDICTIONS), check_names(inputs, "inputs"),
-        parameters, _constants(constants),
-    )  # fmt: skip
-
-
-def _constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
-    if not constants:
-        return {}
-    import numpy as np
-
-    result: dict[str, Any] = {}
-    for name, value in constants.items():
-        try:
-            array = np.asarray(value, dtype="float64")
-        except (TypeError, ValueError):
-            raise ArgumentError(f"constant '{name}' must be a number or an array of numbers, not {value!r}.") from None
-        if np.isnan(array).any():
-            raise ArgumentError(f"constant '{name}' holds NaN.")
-        result[check_names(name, "constants")[0]] = float(array) if array.ndim == 0 else array
-    return result
 
 
 def _report(loss: CompiledLoss, findings: str) -> None:
     if findings == "ignore":
         return
     for finding in loss.findings:
-        if finding.severity != "warning":
-            continue
-        if findings == "raise":
-            raise FindingError(str(finding))
-        warnings.warn(str(finding), LossWarning, stacklevel=3)
+        if finding.severity == "warning":
+            if findings == "raise":
+                raise FindingError(str(finding))
+            warnings.warn(str(finding), LossWarning, stacklevel=3)
 
 
 class CompiledLoss:
-    """A loss, its derivatives, and everything that can be made of them.
+    """A loss, its derivatives, and everything that can be made of them."""
 
-    Attributes:
-        name: what the loss is called.
-        graph: the loss as a shared expression graph, as written.
-    """
-
-    def __init__(self, graph: LossGraph, interface: Interface, name: str) -> None:
-        self.name = name
-        self.graph = graph
-        self._interface = interface
+    def __init__(self, stages: Stages) -> None:
+        self.stages = stages
 
     # -- what it is
     @property
+    def name(self) -> str:
+        """What the loss is called."""
+        return self.stages.name
+
+    @property
     def formula(self) -> str:
         """The text that was compiled."""
-        return self.graph.source.text
+        return self.stages.text
+
+    @property
+    def graph(self) -> LossGraph:
+        """The loss as a shared expression graph, as written."""
+        return self.stages.graph
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """What is learned, by name."""
+        """What is learned, by name: initial values, bounds and shapes."""
         return dict(self.graph.parameters)
 
     @property
@@ -180,60 +155,147 @@ class CompiledLoss:
         """Names of further data."""
         return self.graph.inputs
 
-    # -- stages, each made when it is first asked for
     @cached_property
-    def _stable(self) -> tuple[LossGraph, list[Any]]:
-        return stabilise(self.graph)
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the loss, or worth knowing, in the order of the text."""
+        from losscompiler.analysis import find
 
+        return find(self.graph)
+
+    # -- algebra
     @cached_property
-    def _gradients(self) -> Gradients:
-        stable, _ = self._stable
-        return gradients(stable.graph, stable.loss, stable.variables)
+    def symbols(self) -> dict[str, sympy.Symbol]:
+        """The SymPy symbols of ``expression`` and ``derivatives`` by name; they are real, and positive where bounds say so."""
+        from losscompiler.algebra.to_sympy import symbols_of
 
-    @cached_property
-    def _program(self) -> Program:
-        stable, _ = self._stable
-        found = self._gradients
-        roots = [found.value, *(node for node in found.by_name.values() if node is not None), *stable.definitions.values()]
-        done, _ = rewrite(stable.graph, roots, LOWERING)
-
-        def lowered(node: Node | None) -> Node | None:
-            return None if node is None else done[node.index]
-
-        cheap = replace(found, value=done[found.value.index], by_name={name: lowered(node) for name, node in found.by_name.items()})
-        definitions = {name: done[node.index] for name, node in stable.definitions.items()}
-        return schedule(replace(stable, loss=cheap.value, definitions=definitions), cheap, prelude_names())
+        return symbols_of(self.graph)
 
     @cached_property
-    def _module(self) -> KerasModule:
-        program = self._program
-        roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
-        constants = constant_values(roots, self.graph.source)
-        return emit_keras(self.graph, program, constants, name=self.name, derivatives={})
+    def expression(self) -> sympy.Expr:
+        """The loss as a SymPy expression, as written: nothing is simplified.
 
-    @cached_property
+        Raises:
+            BudgetError: if it is too large to be written out.
+        """
+        from losscompiler.algebra.to_sympy import to_sympy
+
+        return to_sympy(self.graph.loss, self.symbols, evaluate=False)
+
+    @property
+    def derivatives(self) -> Derivatives:
+        """First derivatives by prediction and parameter, as SymPy expressions.
+
+        Without reductions: of each element. With reductions: of the sum of the loss.
+        """
+        return self.stages.derivatives
+
+    def derivative(self, *names: str) -> sympy.Expr:
+        """Return a derivative of any order: ``derivative("p", "a")`` is d2L/dp da.
+
+        Raises:
+            ArgumentError: if a name is neither a prediction nor a parameter.
+            BudgetError: if the expression is too large to be written out.
+        """
+        return self.derivatives.of(*names)
+
+    def latex(self) -> str:
+        """Return the loss and its first derivatives as LaTeX."""
+        from losscompiler.algebra.derivatives import latex_of
+
+        return latex_of(self.graph, self.derivatives, self.expression, self.graph.variables)
+
+    # -- text for people
+    def summary(self) -> str:
+        """Return the loss, its names, derivatives and findings as text."""
+        from losscompiler.report.summary import summary
+
+        return summary(self.stages, self.findings)
+
+    def explain(self) -> str:
+        """Return every stage of the compilation as text."""
+        from losscompiler.report.explain import explain
+
+        return explain(self.stages, self.findings)
+
+    def __repr__(self) -> str:
+        return f"<CompiledLoss {self.name}: {' '.join(self.formula.split())[:80]}>"
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+    # -- code
+    @property
+    def program(self) -> Program:
+        """Value and all gradients as one straight-line program."""
+        return self.stages.program
+
+    @property
     def module(self) -> ModuleType:
         """The emitted Keras module, loaded."""
-        return self._module.load()
-
-    @cached_property
-    def findings(self) -> tuple[Any, ...]:
-        """What is wrong with the loss."""
-        return ()
+        return self.stages.module
 
     def source(self, target: str = "keras") -> str:
-        """Return the emitted module's text."""
+        """Return a Python module that computes and trains the loss without this package.
+
+        Args:
+            target: "keras": functions and a layer class on ``keras.ops``.
+        """
         if target != "keras":
             raise ArgumentError(f"target must be 'keras', not {target!r}.")
-        return self._module.text
+        return self.stages.generated.text
 
+    def layer(self, **options: Any) -> LossLayer:
+        """Return the loss as a Keras layer with trainable parameters; see `LossLayer` for the options."""
+        from losscompiler.training import LossLayer
+
+        return LossLayer(self, **options)
+
+    # -- numbers
     def value_and_gradients(
         self, data: Mapping[str, Any], params: Mapping[str, Any] | None = None, *, reduction: str = "none", dtype: str = "float32"
     ) -> Evaluation:
-        """Evaluate the loss and all its gradients without a model."""
-        from losscompiler.verify.evaluate import value_and_gradients
+        """Evaluate the loss and all its gradients without a model, by the program that trains.
+
+        Args:
+            data: arrays of targets, predictions and inputs by name.
+            params: values of parameters by name; those left out take their initial values.
+            reduction: "none", or "mean" or "sum" over every element of the loss.
+            dtype: "float32" or "float64".
+
+        Returns:
+            ``.value``, and ``.gradients[name]`` of its sum by every prediction and parameter (for a bounded parameter by
+            the constrained value), as NumPy arrays.
+
+        Raises:
+            ArgumentError: if an array is missing, unknown or not numeric, or an option is unknown.
+            ShapeError: if shapes do not fit.
+        """
+        from losscompiler.verify import value_and_gradients
 
         return value_and_gradients(self, data, params, reduction=reduction, dtype=dtype)
 
+    def check_gradients(self, data: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None, **options: Any) -> GradientCheck:
+        """Compare every analytic derivative with automatic differentiation and with 50-digit arithmetic.
+
+        Args:
+            data: arrays by name; points drawn from the loss's domain if left out.
+            params: values of parameters; initial and random ones if left out.
+            options: see `losscompiler.verify.check_gradients`.
+        """
+        from losscompiler.verify import check_gradients
+
+        return check_gradients(self, data, params, **options)
+
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UntrainedLossError("use LossModel")
+        """Raise: Keras would call the loss but never train its parameters.
+
+        Raises:
+            UntrainedLossError: always.
+        """
+        raise UntrainedLossError(
+            "a compiled loss cannot be given to model.compile(loss=...): Keras would call it but never train its parameters. "
+            "Wrap the model instead: model = losscompiler.LossModel(net, loss); model.compile(optimizer)."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CompiledLoss, (self.stages,)

@@ -16,7 +16,8 @@ from typing import Any
 from losscompiler.emit.expression import ExpressionWriter
 from losscompiler.emit.prelude import prelude
 from losscompiler.graph.loss_graph import LossGraph
-from losscompiler.graph.node import Node, reachable
+from losscompiler.graph.node import reachable
+from losscompiler.graph.shapes import lookup_tables
 from losscompiler.program import Program
 
 _numbers = count(1)
@@ -139,7 +140,7 @@ class _ModuleWriter:
             for name, parameter in self.loss.parameters.items():
                 fact = {
                     "initial": parameter.init, "bounds": parameter.bounds, "shape": parameter.shape, "trainable": parameter.trainable,
-                    "regularizer": _regularizer(parameter.regularizer),
+                    "regularizer": parameter.config()["regularizer"],
                 }  # fmt: skip
                 lines.append(f"    {name!r}: {fact!r},")
             lines.append("}")
@@ -215,7 +216,7 @@ class _ModuleWriter:
             return lines
         like = ", ".join(predictions)
         used = {node.name for node in reachable([self.program.value]) if node.op == "symbol"}
-        tables = _tables_of(self.program.value)
+        tables = lookup_tables(self.program.value)
         for names, function in ((self.loss.targets, "align_target"), (self.loss.inputs, "align_input")):
             for name in names:
                 if name in used and name not in tables:
@@ -279,25 +280,6 @@ class _ModuleWriter:
                 "        return loss(*arrays)",
             ]
         )
-
-
-def _regularizer(regularizer: Any) -> Any:
-    if regularizer is None or isinstance(regularizer, str | dict):
-        return regularizer
-    import importlib
-
-    return importlib.import_module("keras").regularizers.serialize(regularizer)
-
-
-def _tables_of(value: Node) -> frozenset[str]:
-    """Return the symbols that occur only as what positions are looked up in: they have no sample axis."""
-    looked_up: set[str] = set()
-    otherwise: set[str] = set()
-    for node in reachable([value]):
-        for position, arg in enumerate(node.args):
-            if arg.op == "symbol":
-                (looked_up if node.op == "gather" and position == 0 else otherwise).add(arg.name)
-    return frozenset(looked_up - otherwise)
 
 
 def _import_order(line: str) -> tuple[bool, bool, str]:

@@ -21,6 +21,10 @@ ELEMENTARY: tuple[Function, ...] = (
         name="expm1", arguments=("x",), summary="exp(x) - 1, accurate near 0", category=_EXP, partials=("exp(x)",), range=(-1, inf), monotone=1,
         definition="exp(x) - 1", mpmath="expm1", keras="ops.expm1",
     ),
+    Function(
+        name="exp_difference", arguments=("x", "total"), summary="exp(x - total), and 0 where total is -inf: a share of logsumexp", category=_EXP,
+        internal=True, partials=("f", "-f"), range=(0, inf), definition="where(total > -inf, exp(x - total), 0)", keras="exp_difference",
+    ),
     Function(name="exp2", arguments=("x",), summary="2**x", category=_EXP, definition="2**x", inline=True),
     Function(
         name="log", arguments=("x",), summary="natural logarithm", category=_EXP, synonyms=("ln",), partials=("1/x",), domain=("x > 0",), monotone=1,

@@ -57,7 +57,7 @@ SPECIAL: tuple[Function, ...] = (
     ),
     Function(
         name="digamma", arguments=("x",), summary="derivative of lgamma", category=_GAMMA, synonyms=("psi",), partials=("polygamma(1, x)",),
-        domain=("x > 0",), monotone=1, sympy="digamma", mpmath="digamma", keras="digamma",
+        domain=("x > 0",), monotone=1, mpmath="digamma", keras="digamma",
     ),
     Function(
         name="polygamma", arguments=("n", "x"), summary="n-th derivative of digamma; n is a number", category=_GAMMA,

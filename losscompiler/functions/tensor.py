@@ -44,7 +44,7 @@ TENSOR: tuple[Function, ...] = (
     ),
     Function(
         name="logsumexp", arguments=("x",), summary="log(sum(exp(x))), without overflow; a row of -inf gives -inf and no gradient", category=_REDUCE,
-        kind=Kind.REDUCTION, keywords=_MASKED, adjoints=("where(f > -inf, u*exp(x - f), 0)",), definition="log(sum(exp(x)))", keras="logsumexp",
+        kind=Kind.REDUCTION, keywords=_MASKED, adjoints=("u*exp_difference(x, f)",), definition="log(sum(exp(x)))", keras="logsumexp",
     ),
     Function(
         name="norm", arguments=("x",), summary="Euclidean norm", category=_REDUCE, kind=Kind.REDUCTION, keywords=_MASKED, range=(0, inf),

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from losscompiler.errors import ArgumentError, FormulaNameError, ParameterError
+from losscompiler.errors import ArgumentError, FormulaLimitError, FormulaNameError, ParameterError
 from losscompiler.functions import LANGUAGE
 from losscompiler.graph import axes as ax
 from losscompiler.graph.constants import constant_value
 from losscompiler.graph.expressions import ExpressionBuilder
 from losscompiler.graph.loss_graph import Hazard, LossGraph
-from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.graph.node import Graph, Node, operations, reachable
 from losscompiler.graph.parameter import Parameter
 from losscompiler.source import Source, Span
-from losscompiler.syntax import tree
+from losscompiler.syntax import limits, tree
 
 DEFAULT_TARGETS = ("y", "y_true")
 DEFAULT_PREDICTIONS = ("p", "y_pred")
@@ -68,6 +68,7 @@ class _Builder:
         self.used: set[str] = set()
         self.implicit: list[str] = []
         self.hazards: list[Hazard] = []
+        self.skeletons: dict[str, str] = {}
         self.strict = interface.parameters is not None or any(isinstance(s, tree.ParameterDeclaration) for s in formula.statements)
         self.builder = ExpressionBuilder(self.graph, self.source, self._resolve, self.graph.make, not_functions=self._what)
 
@@ -83,12 +84,21 @@ class _Builder:
             if isinstance(statement, tree.Definition):
                 self.definitions[statement.name.name] = self.builder.build(statement.value)
         loss = self.builder.number(self.builder.build(self.formula.loss), self.formula.loss.span)
+        self._check_size(loss)
         self._check_given_parameters()
         return LossGraph(
             self.source, self.graph, loss, *(self._data_of(role) for role in _ROLES), self.parameters,  # type: ignore[arg-type]
             {name: value for name, value in self.constants.items() if not isinstance(value, Fraction)}, self.definitions,
             tuple(name for name in self.definitions if name not in self.used), tuple(self.implicit), tuple(self.hazards), self.places,
         )  # fmt: skip
+
+    def _check_size(self, loss: Node) -> None:
+        size = operations([loss])
+        if size > limits.OPERATIONS:
+            raise FormulaLimitError(
+                "too-large", f"the loss has {size:,} operations; the limit is {limits.OPERATIONS:,}", self.source, self.formula.loss.span,
+                "Sums over data are written with reductions such as sum(...) and vector parameters.",
+            )  # fmt: skip
 
     def _data_of(self, role: str) -> tuple[str, ...]:
         names = [name for name, given in self.roles.items() if given == role]
@@ -300,22 +310,26 @@ class _Builder:
         )  # fmt: skip
 
     def _look_alike(self, name: str) -> str | None:
-        known = {*self.roles, *self.parameters, *self.defined_at}
+        if not self.skeletons:
+            for known in sorted({*self.roles, *self.parameters, *self.defined_at}):
+                self.skeletons.setdefault(_skeleton(known), known)
         skeleton = _skeleton(name)
-        for other in sorted(known):
-            if other != name and _skeleton(other) == skeleton:
-                return other
+        other = self.skeletons.setdefault(skeleton, name)
+        if other != name:
+            return other
         return skeleton if skeleton != name and skeleton in LANGUAGE else None
 
     def _what(self, name: str) -> str:
         """Say what a name that is called is, if it is no function."""
         if name in self.roles:
-            return f"the {self.roles[name]}" if name not in self._defaults or name in self.used or len(name) == 1 else ""
+            return f"the {self.roles[name]}"
         if name in self.parameters:
             return "a parameter"
         if name in self.defined_at:
             return "a definition"
-        return "a symbol" if len(name) == 1 or name in _CONSTANTS else ""
+        if name in _CONSTANTS:
+            return "a constant"
+        return "a symbol" if len(name) == 1 else ""
 
     def _twice(self, code: str, message: str, name: str, span: Span) -> FormulaNameError:
         first = self.defined_at.get(name) or self.places.get(name, _NOWHERE)

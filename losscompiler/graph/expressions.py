@@ -158,8 +158,7 @@ class ExpressionBuilder:
                     "not-a-function", f"'{node.function}' is {what}, not a function", self.source, node.name_span,
                     f"Multiplication is always written: {node.function}*(...).",
                 )  # fmt: skip
-            close = difflib.get_close_matches(node.function, sorted(LANGUAGE), n=1, cutoff=0.6)
-            hint = f"Did you mean '{close[0]}'?" if close else _hint_for_missing(node.function)
+            hint = _hint_for_missing(node.function)
             raise FormulaNameError("unknown-function", f"there is no function '{node.function}'", self.source, node.name_span, hint)
         self._check_arity(node, row)
         for position, keyword in enumerate(node.keywords):
@@ -269,6 +268,8 @@ class ExpressionBuilder:
 
     def reduction(self, row: Function, arguments: list[Node], keywords: Keywords, span: Span) -> Node:
         """Return a reduction or a function along an axis, with ``where`` and ``weights`` worked in."""
+        if row.name == "std" and keywords.weights is not None:
+            return self._weighted_std(arguments[0], keywords, span)
         if row.inline:
             return self.apply(row, arguments, keywords, span)
         if len(arguments) > 1:
@@ -307,6 +308,17 @@ class ExpressionBuilder:
         total = self._reduce("sum", product, keywords.axis, span)
         return total if op == "sum" else self.make("div", total, self._reduce("sum", weights, keywords.axis, span), span=span)
 
+    def _weighted_std(self, x: Node, keywords: Keywords, span: Span) -> Node:
+        """Return sqrt(var(x)) as a norm, whose derivative is 0 where all values are equal."""
+        assert keywords.weights is not None
+        deviation = self.make("sub", x, self._weighted("mean", x, keywords, span), span=span)
+        product = self.make("mul", self.make("sqrt", keywords.weights, span=span), deviation, span=span)
+        weights = self._spread(keywords.weights, x, span)
+        if keywords.where is not None:
+            product, weights = (self._masked(part, keywords.where, 0, span) for part in (product, weights))
+        total = self._reduce("sum", weights, keywords.axis, span)
+        return self.make("div", self._reduce("norm", product, keywords.axis, span), self.make("sqrt", total, span=span), span=span)
+
     # -- arguments that must be numbers
     def _check_order(self, node: tree.Call, order: Node) -> None:
         value = order.value if order.op == "const" else None
@@ -328,6 +340,10 @@ class ExpressionBuilder:
     def _subscript(self, node: tree.Subscript, done: dict[int, Node]) -> Node:
         span = self._at(node)
         base = self.number(done[id(node.base)], span)
+        if not base.axes and not self.internal:
+            what = f"'{base.name}' is a scalar" if base.op == "symbol" else "this value is a scalar"
+            hint = f"Declare its length: param {base.name}[3]." if base.op == "symbol" else "Subscripts select along the last axis of data or of a vector."
+            raise FormulaSyntaxError("bad-subscript", f"{what} and has no elements to select", self.source, span, hint)
         literal = _literal_index(node.index)
         if isinstance(literal, int):
             return self.make("select", base, span=span, index=literal)
@@ -371,12 +387,21 @@ def _literal_index(node: tree.Expression) -> int | tuple[int | None, int | None]
     return ends[0], ends[1]
 
 
+_ABSENT = {
+    **dict.fromkeys(("factorial", "fact"), "Write exp(lgamma(n + 1)), or lgamma(n + 1) for its logarithm."),
+    **dict.fromkeys(("gamma", "Gamma", "tgamma"), "Write exp(lgamma(x)), or lgamma(x) for its logarithm; gamma itself is an ordinary name: gamma*x."),
+    **dict.fromkeys(("binomial", "binom", "comb"), "Write exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))."),
+    **dict.fromkeys(("int", "trunc", "fix"), "Write floor(x), or sign(x)*floor(abs(x)) to round towards 0."),
+    **dict.fromkeys(("float", "cast", "array", "tensor"), "Numbers are all of one kind; drop the call."),
+    **dict.fromkeys(("mod", "fmod", "remainder"), "Write x - n*floor(x/n)."),
+    "median": "Write sort(x)[k], with the position k in the middle.",
+    "divide": "Write x/y.", "multiply": "Write x*y.", "subtract": "Write x - y.",
+}  # fmt: skip
+"""What to write for well-known functions that the language does not have."""
+
+
 def _hint_for_missing(name: str) -> str:
-    known = {
-        "factorial": "Write exp(lgamma(n + 1)), or lgamma(n + 1) for its logarithm.",
-        "gamma": "Write exp(lgamma(x)), or lgamma(x) for its logarithm; gamma itself is an ordinary name: gamma*x.",
-        "binomial": "Write exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)).",
-        "int": "Write floor(x).",
-        "float": "Numbers are all of one kind; drop the call.",
-    }
-    return known.get(name, "The functions are listed in the language reference.")
+    if name in _ABSENT:
+        return _ABSENT[name]
+    close = difflib.get_close_matches(name, sorted(LANGUAGE), n=1, cutoff=0.6)
+    return f"Did you mean '{close[0]}'?" if close else "The functions are listed in the language reference."

@@ -124,3 +124,22 @@ class Parameter:
     def bounded(self) -> bool:
         """Whether either side has a bound."""
         return self.bounds != (None, None)
+
+    def config(self) -> dict[str, Any]:
+        """Return the parameter as JSON types."""
+        regularizer = self.regularizer
+        if not (regularizer is None or isinstance(regularizer, str | dict)):
+            # A regularizer object can only come from Keras, which is then imported already.
+            regularizer = {"class_name": type(regularizer).__name__, "config": regularizer.get_config()}
+        return {
+            "init": self.init, "bounds": list(self.bounds), "shape": list(self.shape), "trainable": self.trainable,
+            "regularizer": regularizer, "closed": list(self.closed),
+        }  # fmt: skip
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Parameter:
+        """Return the parameter that `config` described."""
+        return cls(
+            config["init"], bounds=tuple(config["bounds"]), shape=tuple(config["shape"]), trainable=config["trainable"],
+            regularizer=config["regularizer"], closed=tuple(config["closed"]),
+        )  # fmt: skip

@@ -21,6 +21,9 @@ from losscompiler.source import Source
 _LARGEST_EXPONENT = 10_000_000
 """Powers of e beyond this are infinite: exact arithmetic on their exponents would have no end."""
 
+_LARGEST_REFLECTION = 10_000
+"""Digamma and its derivatives are not evaluated below minus this: their domain is x > 0."""
+
 
 class Arithmetic:
     """Elementwise operations in one mpmath context."""
@@ -98,7 +101,13 @@ class Arithmetic:
         return self.context.loggamma(x).real if x < 0 else self.context.loggamma(x)
 
     def digamma(self, x: Any) -> Any:
-        return self.nan if x <= 0 and x == self.context.floor(x) else self.context.digamma(x)
+        return self.polygamma(0, x)
+
+    def polygamma(self, n: Any, x: Any) -> Any:
+        # Far on the negative side mpmath's reflection takes time in proportion to x.
+        if x <= 0 and (x == self.context.floor(x) or x < -_LARGEST_REFLECTION):
+            return self.nan
+        return self.context.psi(int(n), x)
 
     def guarded(self, name: str) -> Callable[..., Any]:
         """Return an mpmath function whose argument is kept where its value has a reasonable exponent."""
@@ -133,7 +142,7 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
         "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
         "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),
         "i0": lambda x: arithmetic.guarded("besseli")(0, x), "i1": lambda x: arithmetic.guarded("besseli")(1, x),
-        "polygamma": lambda n, x: context.psi(int(n), x),
+        "polygamma": arithmetic.polygamma,
     }  # fmt: skip
     if op in simple:
         function = simple[op]

@@ -1,1 +1,1 @@
-""""""
+"""A compiled loss as text for people."""

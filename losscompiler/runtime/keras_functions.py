@@ -181,6 +181,12 @@ def log_ndtr(x):
     return ops.where(low, lower, ops.log1p(-0.5 * erfc(rest * math.sqrt(0.5))))
 
 
+def exp_difference(x, total):
+    """Return exp(x - total), and 0 where total is -inf."""
+    empty = ops.equal(total, -math.inf)
+    return ops.where(empty, ops.zeros_like(x), ops.exp(x - ops.where(empty, ops.zeros_like(total), total)))
+
+
 def log_i0(x):
     """Return log(i0(x)) without overflow."""
     return ops.abs(x) + ops.log(i0e(x))

@@ -20,6 +20,8 @@ from losscompiler.syntax import limits, tree
 from losscompiler.syntax.messages import Context, explain_character, explain_name, explain_token, span_of
 
 RESERVED = frozenset({"if", "else", "and", "or", "not"})
+_LARGEST, _SMALLEST = Fraction(2**1024 - 2**970), Fraction(1, 2**1075)
+"""What lies above the one or up to the other leaves float64 when it is rounded."""
 _ONE_AT_A_TIME = Lock()
 """The parser is built once, and its tree builder keeps the state of one text."""
 
@@ -104,21 +106,26 @@ class _TreeBuilder(Transformer[Token, Any]):
     def number(self, parts: list[Token]) -> tree.Number:
         token = parts[0]
         mantissa, _, exponent = str(token).lower().partition("e")
+        decimals = mantissa.partition(".")[2]
+        # Python refuses to read integers of thousands of digits, so zeros in front are dropped first.
         digits = mantissa.replace(".", "").lstrip("0")
-        power = int(exponent) if exponent and len(exponent) < 8 else (10**8 if exponent and exponent[0] != "-" else -(10**8) if exponent else 0)
-        integer_digits = len(mantissa.partition(".")[0].lstrip("0"))
-        if len(digits) > limits.DIGITS or (digits and not -limits.DECIMAL_EXPONENT - 40 < power + integer_digits <= limits.DECIMAL_EXPONENT + 1):
-            raise self._fail(
-                FormulaLimitError, "number-too-large", "this number leaves the range of float64, about 1e-308 to 1e308",
-                span_of(token), "Write a smaller number, or inf.",
-            )  # fmt: skip
-        value = Fraction(mantissa if mantissa[-1] != "." else mantissa[:-1]) * (Fraction(10) ** power if digits else 0)
-        if value > 2**1024 - 2**970:
-            raise self._fail(
-                FormulaLimitError, "number-too-large", "this number leaves the range of float64, about 1e-308 to 1e308",
-                span_of(token), "Write a smaller number, or inf.",
-            )  # fmt: skip
+        if not digits:
+            return tree.Number(span_of(token), Fraction(0), str(token))
+        sign, power = exponent[:1] == "-", exponent.lstrip("+-").lstrip("0") or "0"
+        magnitude = len(digits) - len(decimals) + (-1 if sign else 1) * int(power[:8])
+        if len(digits) > limits.DIGITS:
+            raise self._out_of_range(token, f"this number has more than {limits.DIGITS} digits", "Write fewer digits: float64 holds 17.")
+        value = Fraction(0)
+        if abs(magnitude) < limits.DECIMAL_EXPONENT + 40:
+            value = int(digits) * Fraction(10) ** (magnitude - len(digits))
+        if value > _LARGEST or magnitude > limits.DECIMAL_EXPONENT + 1:
+            raise self._out_of_range(token, "this number is larger than float64 holds, about 1.8e308", "Write a smaller number, or inf.")
+        if value <= _SMALLEST:
+            raise self._out_of_range(token, "this number is smaller than float64 holds, about 5e-324", "Write 0, or a larger number.")
         return tree.Number(span_of(token), value, str(token))
+
+    def _out_of_range(self, token: Token, message: str, hint: str) -> _Raised:
+        return self._fail(FormulaLimitError, "number-too-large", message, span_of(token), hint)
 
     def name(self, parts: list[Token]) -> tree.Name:
         return self._name(parts[0])

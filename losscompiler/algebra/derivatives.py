@@ -1,0 +1,94 @@
+"""`Derivatives`: every gradient of a loss as SymPy expressions, made when they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from losscompiler.algebra.display import derivative_node
+from losscompiler.errors import ArgumentError
+from losscompiler.graph.loss_graph import LossGraph
+from losscompiler.graph.node import Node
+
+if TYPE_CHECKING:
+    import sympy
+
+
+class Derivatives(Mapping[str, "sympy.Expr"]):
+    """The first derivatives of a loss by prediction and parameter.
+
+    ``derivatives["a"]`` is a SymPy expression. For a loss without reductions it is the derivative of each element; with
+    reductions it is the gradient of the sum of the loss, for a scalar parameter summed over what the loss sums over.
+    """
+
+    def __init__(self, loss: LossGraph) -> None:
+        self._loss = loss
+        self._shown: dict[tuple[str, ...], sympy.Expr] = {}
+
+    def __getitem__(self, name: str) -> sympy.Expr:
+        if name not in self._loss.variables:
+            raise KeyError(name)
+        return self.of(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loss.variables)
+
+    def __len__(self) -> int:
+        return len(self._loss.variables)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"d/d{name} = {self.text(name)}" for name in self)
+
+    def node(self, *names: str) -> Node:
+        """Return a derivative of any order as a node of the loss's graph."""
+        unknown = [name for name in names if name not in self._loss.variables]
+        if unknown or not names:
+            known = ", ".join(self._loss.variables)
+            raise ArgumentError(f"derivatives are taken by predictions and parameters ({known}), not by {unknown[0] if unknown else 'nothing'!r}.")
+        value = self._loss.loss
+        for name in names:
+            value = derivative_node(self._loss.graph, value, name)
+        return value
+
+    def of(self, *names: str) -> sympy.Expr:
+        """Return a derivative of any order as a SymPy expression.
+
+        Raises:
+            ArgumentError: if a name is neither a prediction nor a parameter.
+            BudgetError: if the expression is too large to be written out.
+        """
+        if names not in self._shown:
+            from losscompiler.algebra.to_sympy import symbols_of, to_sympy
+
+            self._shown[names] = to_sympy(self.node(*names), symbols_of(self._loss))
+        return self._shown[names]
+
+    def text(self, *names: str) -> str:
+        """Return a derivative as text; one that is too large to be written out says so."""
+        from losscompiler.errors import BudgetError
+
+        try:
+            return str(self.of(*names))
+        except BudgetError as error:
+            return f"({error})"
+
+    def latex(self, *names: str) -> str:
+        """Return a derivative as LaTeX.
+
+        Raises:
+            BudgetError: if the expression is too large to be written out.
+        """
+        import sympy
+
+        return str(sympy.latex(self.of(*names)))
+
+
+def latex_of(loss: LossGraph, derivatives: Derivatives, expression: Any, names: Sequence[str]) -> str:
+    """Return a loss and its derivatives as one LaTeX ``aligned`` block."""
+    import sympy
+
+    lines = [rf"L &= {sympy.latex(expression)}"]
+    for name in names:
+        symbol = sympy.latex(sympy.Symbol(name))
+        lines.append(rf"\frac{{\partial L}}{{\partial {symbol}}} &= {derivatives.latex(name)}")
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

@@ -1,0 +1,99 @@
+"""Derivatives as people write them: the nodes of the reverse sweep with the upstream gradient taken as 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from losscompiler.derivative import gradients
+from losscompiler.derivative.reverse import UPSTREAM
+from losscompiler.graph import axes as ax
+from losscompiler.graph.node import Graph, Node, reachable
+
+_LINEAR = ("sum", "mean")
+
+
+def derivative_node(graph: Graph, value: Node, name: str) -> Node:
+    """Return the derivative of a value by one symbol, ready to be shown.
+
+    Of an elementwise value it is the derivative of each element; of a value with reductions it is that of the sum of its
+    elements, for a parameter of each element's sum over the axes that were reduced.
+    """
+    found = gradients(graph, value, [name]).local[name]
+    if found is None:
+        return graph.const(0)
+    shown = without_upstream(graph, found)
+    if not value.pointwise:
+        shown = _summed_as_value(graph, value, shown, name)
+    return shown
+
+
+def _summed_as_value(graph: Graph, value: Node, shown: Node, name: str) -> Node:
+    """Sum a scalar parameter's derivative over the axes that the value has lost."""
+    symbol = next(node for node in reachable([value]) if node.op == "symbol" and node.name == name)
+    if symbol.axes or not shown.axes:
+        return shown
+    lost = ax.dropped(value.axes)
+    kept = ax.dropped(shown.axes)
+    if lost == () or kept == "all" or (lost != "all" and kept != () and isinstance(kept, tuple) and set(lost) <= set(kept)):  # type: ignore[arg-type]
+        return shown
+    axis = lost[0] if isinstance(lost, tuple) and len(lost) == 1 else lost
+    return _linear(graph, "sum", shown, axis)
+
+
+def without_upstream(graph: Graph, root: Node) -> Node:
+    """Return a node with the upstream gradient set to 1 and the bookkeeping of broadcasting removed."""
+    done: dict[int, Node] = {}
+    for node in reachable([root]):
+        args = [done[arg.index] for arg in node.args]
+        done[node.index] = _rebuilt(graph, node, args)
+    return done[root.index]
+
+
+def _rebuilt(graph: Graph, node: Node, args: list[Node]) -> Node:
+    if node.op == "symbol":
+        return graph.const(1) if node.name == UPSTREAM else node
+    if not node.args:
+        return node
+    if node.op in ("broadcast_to", "sum_to"):
+        return args[0] if not (node.op == "broadcast_to" and args[0].constant) else graph.make("broadcast_to", *args)
+    if node.op == "exp_difference" and args[1].op == "logsumexp" and args[1].args[0] is args[0]:
+        return graph.make("softmax", args[0], **dict(args[1].attrs))
+    if node.op == "gather_adjoint":
+        return _at(graph, args[0], args[1], args[2])
+    if node.op == "unselect" and "index" in dict(node.attrs):
+        return _at(graph, args[0], args[1], graph.const(Fraction(str(node.attr("index")))))
+    if node.op in _LINEAR:
+        return _linear(graph, node.op, args[0], node.attr("axis"))
+    rule = _SIMPLER.get(node.op)
+    simpler = rule(graph, args) if rule is not None else None
+    return simpler if simpler is not None else graph.simple(node.op, *args, span=node.span, **dict(node.attrs))
+
+
+def _at(graph: Graph, u: Node, x: Node, position: Node) -> Node:
+    """Return an adjoint at a position of the last axis as a product with an indicator."""
+    return graph.simple("mul", u, graph.make("one_hot", position, graph.make("count", x, axis=-1)))
+
+
+def _linear(graph: Graph, op: str, x: Node, axis: object) -> Node:
+    """Return a sum or mean with signs and rational factors pulled out."""
+    if x.op == "neg":
+        return graph.simple("neg", _linear(graph, op, x.args[0], axis))
+    if x.op == "mul" and x.args[0].op == "const" and isinstance(x.args[0].value, Fraction):
+        return graph.simple("mul", x.args[0], _linear(graph, op, x.args[1], axis))
+    if x.op == "broadcast_to" and x.args[0].constant:
+        if op == "mean":
+            return x.args[0]
+        return graph.simple("mul", x.args[0], graph.make("count", x.args[1], axis=axis))  # type: ignore[arg-type]
+    return graph.make(op, x, axis=axis)  # type: ignore[arg-type]
+
+
+def _unspread(graph: Graph, args: list[Node], op: str) -> Node | None:
+    """Drop the broadcast of a constant where another operand has the full shape anyway."""
+    plain = [arg.args[0] if arg.op == "broadcast_to" and arg.args[0].constant else arg for arg in args]
+    return graph.simple(op, *plain) if any(a is not b for a, b in zip(plain, args, strict=True)) else None
+
+
+_SIMPLER: dict[str, Callable[[Graph, list[Node]], Node | None]] = {
+    op: (lambda graph, args, op=op: _unspread(graph, args, op)) for op in ("add", "sub", "mul", "div", "neg")  # type: ignore[misc]
+}

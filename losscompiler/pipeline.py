@@ -1,0 +1,169 @@
+"""The stages of compilation, in order, each made when it is first asked for.
+
+    text -> Formula -> LossGraph -> (stable) LossGraph -> Gradients -> Program -> KerasModule
+
+Everything above (layers, checks, reports, `CompiledLoss`) reads its stages here, so that what is shown, what is checked
+and what is trained are the same objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+from losscompiler.algebra.derivatives import Derivatives
+from losscompiler.derivative import Gradients, gradients
+from losscompiler.emit import KerasModule, emit_keras
+from losscompiler.emit.prelude import prelude_names
+from losscompiler.graph.build import Interface, build
+from losscompiler.graph.constants import constant_values
+from losscompiler.graph.loss_graph import LossGraph
+from losscompiler.graph.node import Node
+from losscompiler.graph.parameter import Parameter
+from losscompiler.program import Program, schedule
+from losscompiler.stable import LOWERING, Rule, rewrite, stabilise
+from losscompiler.syntax import parse
+from losscompiler.syntax.tree import Formula
+
+CONFIG_VERSION = 1
+"""Version of what `Stages.config` writes; raised when its meaning changes."""
+
+
+class Stages:
+    """A loss on its way from text to module.
+
+    Args:
+        text: the loss.
+        interface: what was said about its names beside the text.
+        name: what to call it.
+
+    Raises:
+        FormulaError: if the text is wrong; the graph is built at once, later stages cannot fail.
+    """
+
+    def __init__(self, text: str, interface: Interface | None = None, name: str = "loss") -> None:
+        self.text = text
+        self.interface = interface or Interface()
+        self.name = name
+        self.formula: Formula = parse(text, f"<{name}>")
+        self.graph: LossGraph = build(self.formula, self.interface)
+        # Refuse constants that overflow here, with their place, and not in the middle of a training run.
+        constant_values([self.graph.loss, *self.graph.definitions.values()], self.graph.source)
+
+    @cached_property
+    def _stabilised(self) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
+        return stabilise(self.graph)
+
+    @property
+    def stable(self) -> LossGraph:
+        """The loss in accurate forms; what is differentiated."""
+        return self._stabilised[0]
+
+    @property
+    def fired(self) -> list[tuple[Rule, Node]]:
+        """The rewrite rules that fired, with the nodes that they replaced."""
+        return self._stabilised[1]
+
+    @cached_property
+    def gradients(self) -> Gradients:
+        """Adjoints of all predictions and parameters."""
+        return gradients(self.stable.graph, self.stable.loss, self.stable.variables)
+
+    @cached_property
+    def derivatives(self) -> Derivatives:
+        """The same gradients as people write them."""
+        return Derivatives(self.stable)
+
+    @cached_property
+    def program(self) -> Program:
+        """Value and gradients as one straight-line program."""
+        stable, found = self.stable, self.gradients
+        wanted = {name: node for name, node in found.by_name.items() if node is not None}
+        cheap, _ = rewrite(stable.graph, [found.value, *wanted.values(), *stable.definitions.values()], LOWERING)
+        lowered = replace(
+            found, value=cheap[found.value.index],
+            by_name={name: None if node is None else cheap[node.index] for name, node in found.by_name.items()},
+        )  # fmt: skip
+        definitions = {name: cheap[node.index] for name, node in stable.definitions.items()}
+        return schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
+
+    @cached_property
+    def generated(self) -> KerasModule:
+        """The emitted Keras module as text, with its derivatives in the docstring."""
+        program = self.program
+        roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
+        values = constant_values(roots, self.graph.source)
+        shown = {name: self.derivatives.text(name) for name in self.graph.variables}
+        return emit_keras(self.graph, program, values, name=self.name, derivatives=shown)
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The emitted module, loaded; importing it imports Keras."""
+        return self.generated.load()
+
+    # -- saving
+    def config(self) -> dict[str, Any]:
+        """Return what makes the same stages again, as JSON types."""
+        interface = self.interface
+        parameters = interface.parameters
+        return {
+            "version": CONFIG_VERSION,
+            "formula": self.text,
+            "name": self.name,
+            "targets": None if interface.targets is None else list(interface.targets),
+            "predictions": None if interface.predictions is None else list(interface.predictions),
+            "inputs": list(interface.inputs),
+            "parameters": None if parameters is None else {name: parameter.config() for name, parameter in parameters.items()},
+            "constants": {name: value.tolist() if hasattr(value, "tolist") else value for name, value in (interface.constants or {}).items()},
+        }  # fmt: skip
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Stages:
+        """Return the stages that `config` described.
+
+        Raises:
+            ArgumentError: if the config was written by a newer version.
+        """
+        from losscompiler.errors import ArgumentError
+
+        if config.get("version", 0) > CONFIG_VERSION:
+            raise ArgumentError(f"this loss was saved by a newer version (config {config['version']}, known {CONFIG_VERSION}). Update losscompiler.")
+        parameters = config["parameters"]
+        interface = Interface(
+            None if config["targets"] is None else tuple(config["targets"]),
+            None if config["predictions"] is None else tuple(config["predictions"]),
+            tuple(config["inputs"]),
+            None if parameters is None else {name: Parameter.from_config(fact) for name, fact in parameters.items()},
+            fixed_constants(config["constants"]),
+        )  # fmt: skip
+        return cls(config["formula"], interface, config["name"])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Stages.from_config, (self.config(),)
+
+
+def fixed_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return constants as floats and float64 arrays.
+
+    Raises:
+        ArgumentError: if one is not a number, or NaN.
+    """
+    from losscompiler.errors import ArgumentError
+    from losscompiler.graph.build import check_names
+
+    result: dict[str, Any] = {}
+    if constants:
+        import numpy as np
+
+        for name, value in constants.items():
+            try:
+                array = np.asarray(value, dtype="float64")
+            except (TypeError, ValueError):
+                raise ArgumentError(f"constant '{name}' must be a number or an array of numbers, not {value!r}.") from None
+            if np.isnan(array).any():
+                raise ArgumentError(f"constant '{name}' holds NaN.")
+            result[check_names(name, "constants")[0]] = float(array) if array.ndim == 0 else array
+    return result
