@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from losscompiler.analysis import Finding
     from losscompiler.program import Program
     from losscompiler.training import LossLayer
-    from losscompiler.verify import Evaluation, GradientCheck
+    from losscompiler.verify.check import GradientCheck
+    from losscompiler.verify.evaluate import Evaluation
 
 _FINDINGS = ("warn", "raise", "ignore")
 
@@ -270,7 +271,7 @@ class CompiledLoss:
             ArgumentError: if an array is missing, unknown or not numeric, or an option is unknown.
             ShapeError: if shapes do not fit.
         """
-        from losscompiler.verify import value_and_gradients
+        from losscompiler.verify.evaluate import value_and_gradients
 
         return value_and_gradients(self, data, params, reduction=reduction, dtype=dtype)
 
@@ -282,7 +283,7 @@ class CompiledLoss:
             params: values of parameters; initial and random ones if left out.
             options: see `losscompiler.verify.check_gradients`.
         """
-        from losscompiler.verify import check_gradients
+        from losscompiler.verify.check import check_gradients
 
         return check_gradients(self, data, params, **options)
 

@@ -32,6 +32,10 @@ CONFIG_VERSION = 1
 """Version of what `Stages.config` writes; raised when its meaning changes."""
 
 
+_MOST_SHOWN, _LONGEST_SHOWN = 24, 600
+"""Derivatives in the docstring of an emitted module, and characters of each: beyond that the code itself is clearer."""
+
+
 class Stages:
     """A loss on its way from text to module.
 
@@ -75,7 +79,7 @@ class Stages:
     @cached_property
     def derivatives(self) -> Derivatives:
         """The same gradients as people write them."""
-        return Derivatives(self.stable)
+        return Derivatives(self.stable, self.gradients)
 
     @cached_property
     def program(self) -> Program:
@@ -96,7 +100,9 @@ class Stages:
         program = self.program
         roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
         values = constant_values(roots, self.graph.source)
-        shown = {name: self.derivatives.text(name) for name in self.graph.variables}
+        variables = self.graph.variables if len(self.graph.variables) <= _MOST_SHOWN else ()
+        shown = {name: self.derivatives.text(name) for name in variables}
+        shown = {name: text if len(text) <= _LONGEST_SHOWN else "(long; see pullback below)" for name, text in shown.items()}
         return emit_keras(self.graph, program, values, name=self.name, derivatives=shown)
 
     @cached_property

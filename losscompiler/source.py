@@ -59,10 +59,10 @@ class Source:
         carets stay under their text.
         """
         lineno, column = self.position(span.start)
-        line = "".join(c if c.isprintable() else " " for c in self.line(lineno))
+        line = self.line(lineno)
         width = max(1, min(span.end - span.start, len(line) - column + 1))
         first = max(0, column - 1 - _WIDEST_EXCERPT // 2) if len(line) > _WIDEST_EXCERPT else 0
-        shown = line[first : first + _WIDEST_EXCERPT]
+        shown = "".join(c if c.isprintable() else " " for c in line[first : first + _WIDEST_EXCERPT])
         caret = column - 1 - first
         width = max(1, min(width, _WIDEST_EXCERPT - caret))
         prefix = f"  {lineno} | "

@@ -40,9 +40,19 @@ def imports(path: Path) -> list[tuple[str, bool]]:
     top = {id(node) for node in tree.body}
     found = []
     for node in ast.walk(tree):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        found += [(name, id(node) in top) for name in names if id(node) not in typing_only]
+        found += [(name, id(node) in top) for name in imported(node) if id(node) not in typing_only]
     return found
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Return the modules that a statement imports; ``from package import module`` names the module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    package = node.module or ""
+    folder = ROOT.joinpath(*package.split("."))
+    return [f"{package}.{alias.name}" if (folder / f"{alias.name}.py").exists() else package for alias in node.names]
 
 
 def targets(path: Path) -> list[str]:

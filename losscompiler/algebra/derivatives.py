@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from losscompiler.algebra.display import derivative_node
-from losscompiler.errors import ArgumentError
+from losscompiler.derivative import Gradients
+from losscompiler.errors import ArgumentError, BudgetError
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
 
@@ -21,8 +22,9 @@ class Derivatives(Mapping[str, "sympy.Expr"]):
     reductions it is the gradient of the sum of the loss, for a scalar parameter summed over what the loss sums over.
     """
 
-    def __init__(self, loss: LossGraph) -> None:
+    def __init__(self, loss: LossGraph, first: Gradients) -> None:
         self._loss = loss
+        self._first = first
         self._shown: dict[tuple[str, ...], sympy.Expr] = {}
 
     def __getitem__(self, name: str) -> sympy.Expr:
@@ -45,8 +47,8 @@ class Derivatives(Mapping[str, "sympy.Expr"]):
         if unknown or not names:
             known = ", ".join(self._loss.variables)
             raise ArgumentError(f"derivatives are taken by predictions and parameters ({known}), not by {unknown[0] if unknown else 'nothing'!r}.")
-        value = self._loss.loss
-        for name in names:
+        value = derivative_node(self._loss.graph, self._loss.loss, names[0], self._first)
+        for name in names[1:]:
             value = derivative_node(self._loss.graph, value, name)
         return value
 
@@ -65,8 +67,6 @@ class Derivatives(Mapping[str, "sympy.Expr"]):
 
     def text(self, *names: str) -> str:
         """Return a derivative as text; one that is too large to be written out says so."""
-        from losscompiler.errors import BudgetError
-
         try:
             return str(self.of(*names))
         except BudgetError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from losscompiler.derivative import gradients
+from losscompiler.derivative import Gradients, gradients
 from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph import axes as ax
 from losscompiler.graph.node import Graph, Node, reachable
@@ -13,13 +13,13 @@ from losscompiler.graph.node import Graph, Node, reachable
 _LINEAR = ("sum", "mean")
 
 
-def derivative_node(graph: Graph, value: Node, name: str) -> Node:
-    """Return the derivative of a value by one symbol, ready to be shown.
+def derivative_node(graph: Graph, value: Node, name: str, known: Gradients | None = None) -> Node:
+    """Return the derivative of a value by one symbol, ready to be shown; ``known`` holds it if it is derived already.
 
     Of an elementwise value it is the derivative of each element; of a value with reductions it is that of the sum of its
     elements, for a parameter of each element's sum over the axes that were reduced.
     """
-    found = gradients(graph, value, [name]).local[name]
+    found = (known or gradients(graph, value, [name])).local[name]
     if found is None:
         return graph.const(0)
     shown = without_upstream(graph, found)
@@ -33,12 +33,23 @@ def _summed_as_value(graph: Graph, value: Node, shown: Node, name: str) -> Node:
     symbol = next(node for node in reachable([value]) if node.op == "symbol" and node.name == name)
     if symbol.axes or not shown.axes:
         return shown
-    lost = ax.dropped(value.axes)
-    kept = ax.dropped(shown.axes)
-    if lost == () or kept == "all" or (lost != "all" and kept != () and isinstance(kept, tuple) and set(lost) <= set(kept)):  # type: ignore[arg-type]
+    lost = _reduced_only_in(value.axes, shown.axes)
+    if not lost:
         return shown
-    axis = lost[0] if isinstance(lost, tuple) and len(lost) == 1 else lost
-    return _linear(graph, "sum", shown, axis)
+    axes = tuple(sorted(axis for axis in lost if isinstance(axis, int)))
+    return _linear(graph, "sum", shown, "all" if "all" in lost else axes[0] if len(axes) == 1 else axes)
+
+
+def _reduced_only_in(value: ax.Axes, shown: ax.Axes) -> frozenset[ax.Axis]:
+    """Return the axes that a value has reduced and its derivative has not."""
+    lost: frozenset[ax.Axis] = frozenset()
+    for name in {atom[0] for atom in shown}:
+        in_value = [cut for leaf, cut in value if leaf == name]
+        in_shown = [cut for leaf, cut in shown if leaf == name]
+        if in_value and in_shown:
+            missing = frozenset.intersection(*in_value) - frozenset.intersection(*in_shown)
+            lost |= frozenset() if "all" in frozenset.intersection(*in_shown) else missing
+    return lost
 
 
 def without_upstream(graph: Graph, root: Node) -> Node:

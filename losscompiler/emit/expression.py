@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from losscompiler.functions import FUNCTIONS, Kind
-from losscompiler.graph.node import Node, reachable
+from losscompiler.graph.node import Node
 
 _BINARY = {"add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "div": ("/", 2), "matmul": ("@", 2)}
 _NEGATIVE, _ATOM = 3, 5
@@ -33,13 +33,20 @@ class ExpressionWriter:
     def write(self, root: Node, *, named: bool = True) -> str:
         """Return the text of a node; ``named=False`` writes it out even if it has a name."""
         texts: dict[int, tuple[str, int]] = {}
-        for node in reachable([root]) if not (named and root.index in self.names) else [root]:
+        stack = [(root, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if node.index in texts:
+                continue
             if node.index in self.names and (named or node is not root):
                 texts[node.index] = self.names[node.index], _ATOM
             elif node.constant and node.index in self.constants:
                 texts[node.index] = self._constant(node)
-            elif all(arg.index in texts for arg in node.args):
+            elif expanded:
                 texts[node.index] = self._operation(node, [texts[arg.index] for arg in node.args])
+            else:
+                stack.append((node, True))
+                stack.extend((arg, False) for arg in node.args)
         return texts[root.index][0]
 
     def _constant(self, node: Node) -> tuple[str, int]:

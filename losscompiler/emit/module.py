@@ -14,14 +14,15 @@ from types import ModuleType
 from typing import Any
 
 from losscompiler.emit.expression import ExpressionWriter
-from losscompiler.emit.prelude import prelude
+from losscompiler.emit.prelude import prelude, prelude_names
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import reachable
 from losscompiler.graph.shapes import lookup_tables
 from losscompiler.program import Program
 
 _numbers = count(1)
-_SHORTEST_RULE = 118
+_LONGEST_LINE = 118
+_THIRD_PARTY = {"import keras", "import numpy as np", "from keras import ops"}
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ class _ModuleWriter:
         functions = [self._value_and_pullback(), self._value(), self._gradients(), self._loss()]
         used = self.writer.used | {"bounded", "unbounded"}
         imports, definitions = prelude(frozenset(used))
-        modules = sorted({*imports, "import keras", "import numpy as np", "from keras import ops"}, key=_import_order)
-        blocks = [self._docstring() + "\n\n" + "\n".join(modules), self._tables(), *definitions, *functions, _layer_class(), self._class()]
+        standard = sorted(set(imports) - _THIRD_PARTY)
+        header = "\n\n".join("\n".join(group) for group in (standard, sorted(_THIRD_PARTY, key=len)) if group)
+        blocks = [f"{self._docstring()}\n\n{header}", self._tables(), *definitions, *functions, _layer_class(), self._class()]
         return "\n\n\n".join(blocks) + "\n"
 
     # -- text for people
@@ -160,6 +162,7 @@ class _ModuleWriter:
             self.writer.uses_dtype = True
         backward = [f"{a.name} = {write(a.node, named=False)}" for a in program.backward]
         returned = []
+        taken = {*program.names.values(), *(a.name for a in (*program.forward, *program.backward)), *prelude_names()}
         variables = list(zip(self.loss.variables, [program.names[name] for name in self.loss.variables], strict=True))
         for name, identifier in variables:
             node = program.gradients[name]
@@ -169,8 +172,9 @@ class _ModuleWriter:
             text = write(node)
             if len(variables) > 1 and not text.isidentifier() and len(text) > 24:
                 local = f"d_{identifier}"
-                while local in {a.name for a in (*program.forward, *program.backward)}:
+                while local in taken:
                     local += "_"
+                taken.add(local)
                 backward.append(f"{local} = {text}")
                 text = local
             returned.append(text)
@@ -282,13 +286,9 @@ class _ModuleWriter:
         )
 
 
-def _import_order(line: str) -> tuple[bool, bool, str]:
-    return line.startswith("from"), "keras" in line or "numpy" in line, line
-
-
 def _fold(line: str) -> str:
     """Break a line that is too long at its outermost operators."""
-    if len(line) <= _SHORTEST_RULE:
+    if len(line) <= _LONGEST_LINE:
         return line
     indent = len(line) - len(line.lstrip())
     match = re.match(r"(\s*)(return |[\w]+ = )(.*)$", line, re.DOTALL)
@@ -301,7 +301,7 @@ def _fold(line: str) -> str:
     pad = " " * (indent + 4)
     lines, current = [], ""
     for part in parts:
-        if current and len(pad) + len(current) + len(part) > _SHORTEST_RULE:
+        if current and len(pad) + len(current) + len(part) > _LONGEST_LINE:
             lines.append(current.rstrip())
             current = part.lstrip()
         else:

@@ -89,7 +89,7 @@ class _Builder:
         return LossGraph(
             self.source, self.graph, loss, *(self._data_of(role) for role in _ROLES), self.parameters,  # type: ignore[arg-type]
             {name: value for name, value in self.constants.items() if not isinstance(value, Fraction)}, self.definitions,
-            tuple(name for name in self.definitions if name not in self.used), tuple(self.implicit), tuple(self.hazards), self.places,
+            tuple(name for name in self.definitions if name not in self.used), tuple(self.implicit), tuple(self.hazards), self.defined_at | self.places,
         )  # fmt: skip
 
     def _check_size(self, loss: Node) -> None:

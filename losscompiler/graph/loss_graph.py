@@ -35,7 +35,7 @@ class LossGraph:
         definitions: named subexpressions in the order of the text.
         implicit: parameters that were not declared, with the place of their first use.
         hazards: names to point out.
-        places: where each name is declared or first used.
+        places: where each name is declared, defined or first used.
     """
 
     source: Source

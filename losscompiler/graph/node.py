@@ -247,8 +247,8 @@ def _axes(op: str, args: tuple[Node, ...], attrs: Attributes, index: int, vector
             if op == "select":
                 return ax.reduced(args[0].axes, -1, vectors)
             if op == "gather":
-                # The picked elements have the positions' shape; p[y] keeps length 1 along the last axis with y.
-                return ax.leaf(f"#{index}") if args[0].axes else args[1].axes
+                # The picked elements have the positions' length along the last axis, which is 1 for labels.
+                return ax.broadcast(args[1].axes, ax.reduced(args[0].axes, -1, vectors))
             return ax.leaf(f"#{index}")
     row = FUNCTIONS[op]
     operands = ax.broadcast(*(arg.axes for arg in args)) if args else ax.SCALAR

@@ -14,7 +14,7 @@ class FormulaLayer(keras.layers.Layer):
 
     Every parameter is one weight. A bounded parameter is a smooth function of its weight, so that no optimizer step can
     leave the bounds; `parameters` shows what it means, not the weight. The loss is computed in ``keras.config.floatx()``
-    whatever the dtype policy, as Keras' own losses are.
+    whatever the dtype policy, as Keras' own losses are, unless the layer is given a ``dtype`` of its own.
     """
 
     DATA = ()
@@ -24,16 +24,18 @@ class FormulaLayer(keras.layers.Layer):
     def __init__(self, initial=None, **kwargs):
         kwargs.setdefault("dtype", keras.config.floatx())
         super().__init__(**kwargs)
-        self.initial = dict(initial or {})
-        unknown = sorted(set(self.initial) - set(self.PARAMETERS))
-        if unknown:
-            raise ValueError(f"there is no parameter {unknown[0]!r}; the loss has {sorted(self.PARAMETERS)}.")
+        self.supports_masking = True
+        self.initial = {name: np.asarray(self._legal(name, value)).tolist() for name, value in (initial or {}).items()}
         self._parameter_weights = {}
-        if all(isinstance(length, int) for fact in self.PARAMETERS.values() for length in fact["shape"]):
-            self._make_weights(())
+        self._lengths = {}
+        if not self.open_lengths:
+            self.make_weights({})
 
     def __call__(self, *data, **kwargs):
         if len(data) == 1 and isinstance(data[0], dict):
+            missing = [name for name in self.DATA if name not in data[0]]
+            if missing:
+                raise ValueError(f"data for {missing[0]!r} are missing; the loss is called on {', '.join(self.DATA)}.")
             data = [data[0][name] for name in self.DATA]
         elif len(data) == 1 and isinstance(data[0], (list, tuple)):
             data = data[0]
@@ -41,32 +43,66 @@ class FormulaLayer(keras.layers.Layer):
             raise ValueError(f"the loss is called on {', '.join(self.DATA)}; got {len(data)} arrays.")
         return super().__call__(list(data), **kwargs)
 
-    def _make_weights(self, shapes):
+    @property
+    def open_lengths(self):
+        """Names of predictions whose last axis is as long as some parameter."""
+        return {n for fact in self.PARAMETERS.values() for n in fact["shape"] if isinstance(n, str)}
+
+    def make_weights(self, lengths):
+        """Make one weight a parameter, unless they are made; ``lengths`` gives the last axis of each of ``open_lengths``."""
+        if self._parameter_weights:
+            return
+        unknown = [name for name in sorted(self.open_lengths) if lengths.get(name) is None]
+        if unknown:
+            raise ValueError(f"a parameter is as long as the last axis of {unknown[0]!r}, whose length is unknown.")
+        self._lengths = {name: int(lengths[name]) for name in sorted(self.open_lengths)}
         for name, fact in self.PARAMETERS.items():
-            lengths = [n if isinstance(n, int) else shapes[self.DATA.index(n)][-1] for n in fact["shape"]]
-            start = np.broadcast_to(np.asarray(self.initial.get(name, fact["initial"]), "float64"), lengths)
+            shape = tuple(self._lengths.get(n, n) for n in fact["shape"])
+            start = np.broadcast_to(np.asarray(self.initial.get(name, fact["initial"]), "float64"), shape)
             self._parameter_weights[name] = self.add_weight(
                 name=name,
-                shape=tuple(lengths),
-                initializer=lambda shape, dtype=None, start=start, bounds=fact["bounds"]: ops.convert_to_tensor(
-                    unbounded(start, *bounds), dtype
-                ),
+                shape=shape,
+                initializer=lambda shape, dtype=None, start=unbounded(start, *fact["bounds"]): ops.convert_to_tensor(start, dtype),
                 trainable=fact["trainable"],
                 regularizer=self._regularizer(fact),
             )
 
     def _regularizer(self, fact):
         found = keras.regularizers.get(fact["regularizer"])
-        return None if found is None else lambda weight: found(bounded(weight, *fact["bounds"]))
+        return None if found is None else lambda weight: found(self._inside(weight, *fact["bounds"]))
 
     def build(self, shapes):
         """Make the weights whose length is that of a prediction's last axis."""
-        if not self._parameter_weights:
-            self._make_weights(shapes)
+        self.make_weights({name: shape[-1] for name, shape in zip(self.DATA, shapes, strict=True) if name in self.open_lengths})
+
+    def get_build_config(self):
+        """Return the lengths that the weights were made with."""
+        return {"lengths": dict(self._lengths)} if self._parameter_weights else None
+
+    def build_from_config(self, config):
+        """Make the weights that `get_build_config` described."""
+        self.make_weights(config["lengths"])
+        self.built = True
+
+    @staticmethod
+    def _inside(weight, lower, upper):
+        """Return `bounded`, kept off the bounds themselves, which rounding would reach."""
+        value = bounded(weight, lower, upper)
+        dtype = keras.backend.standardize_dtype(value.dtype)
+        if lower is not None:
+            least = np.finfo(dtype).tiny if lower == 0 else np.nextafter(np.asarray(lower, dtype), np.asarray(np.inf, dtype))
+            value = ops.maximum(value, least)
+        if upper is not None:
+            most = -np.finfo(dtype).tiny if upper == 0 else np.nextafter(np.asarray(upper, dtype), np.asarray(-np.inf, dtype))
+            value = ops.minimum(value, most)
+        return value
 
     def constrained(self):
         """Return the parameters as tensors, by name: what the formula means by them."""
-        return {name: bounded(ops.convert_to_tensor(weight), *self.PARAMETERS[name]["bounds"]) for name, weight in self._parameter_weights.items()}
+        return {
+            name: self._inside(ops.convert_to_tensor(weight), *self.PARAMETERS[name]["bounds"])
+            for name, weight in self._parameter_weights.items()
+        }
 
     @property
     def parameters(self):
@@ -74,21 +110,37 @@ class FormulaLayer(keras.layers.Layer):
         return {name: ops.convert_to_numpy(value) for name, value in self.constrained().items()}
 
     def set_parameters(self, **values):
-        """Set parameters to values, as the formula means them."""
-        for name, value in values.items():
+        """Set parameters to values, as the formula means them; a value on a bound is moved just inside."""
+        legal = {name: self._legal(name, value) for name, value in values.items()}
+        for name, value in legal.items():
             if name not in self._parameter_weights:
-                raise ValueError(f"there is no parameter {name!r}; the loss has {sorted(self._parameter_weights)}.")
+                raise ValueError(f"{name!r} has no value yet: its length is that of a prediction's last axis. Call the layer first.")
             weight = self._parameter_weights[name]
-            lower, upper = self.PARAMETERS[name]["bounds"]
-            value = np.broadcast_to(np.asarray(value, "float64"), weight.shape)
-            if (lower is not None and np.any(value <= lower)) or (upper is not None and np.any(value >= upper)):
-                raise ValueError(f"{name} = {value} lies outside its bounds ({lower}, {upper}).")
-            weight.assign(unbounded(value, lower, upper))
+            weight.assign(unbounded(np.broadcast_to(value, weight.shape), *self.PARAMETERS[name]["bounds"]))
+
+    def _legal(self, name, value):
+        if name not in self.PARAMETERS:
+            raise ValueError(f"there is no parameter {name!r}; the loss has {sorted(self.PARAMETERS)}.")
+        lower, upper = self.PARAMETERS[name]["bounds"]
+        value = np.asarray(value, "float64")
+        if not np.all(np.isfinite(value)):
+            raise ValueError(f"{name} must be finite, not {value}.")
+        if (lower is not None and np.any(value < lower)) or (upper is not None and np.any(value > upper)):
+            raise ValueError(f"{name} = {value} lies outside its bounds ({lower}, {upper}).")
+        return value
 
     def call(self, data):
         """Return the loss of data given in the order of ``DATA``."""
         arrays = [ops.cast(array, self.compute_dtype) for array in data]
         return self.formula(*arrays, *(ops.cast(value, self.compute_dtype) for value in self.constrained().values()))
+
+    def compute_mask(self, data, masks):
+        """Return where every masked prediction is valid."""
+        found = [mask for name, mask in zip(self.DATA, masks or (), strict=False) if name in self.PREDICTIONS and mask is not None]
+        valid = found[0] if found else None
+        for mask in found[1:]:
+            valid = ops.logical_and(valid, mask)
+        return valid
 
     def formula(self, *arrays):
         """Return the loss of data and parameters, with its analytic derivative."""
@@ -96,4 +148,4 @@ class FormulaLayer(keras.layers.Layer):
 
     def get_config(self):
         """Return what makes the layer again."""
-        return {**super().get_config(), "initial": {name: np.asarray(value).tolist() for name, value in self.initial.items()}}
+        return {**super().get_config(), "initial": dict(self.initial)}

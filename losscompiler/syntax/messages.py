@@ -384,6 +384,8 @@ def _explain_missing_value(source: Source, token: Token, context: Context) -> Fo
         message, hint = f"a value is missing before '{token}'", _CONDITIONAL_HINT
     elif token.type in ("ROLE", "PARAM"):
         message, hint = f"'{token}' begins a declaration and cannot stand here", "Put each declaration on its own line, or after ';'."
+    elif token.type == "IN":
+        message, hint = "'in' is a word of the language, not a name", "Choose another name; 'in' bounds parameters: param a in (0, 1)."
     elif previous is None:
         message = f"a value is missing before '{token}'"
     else:

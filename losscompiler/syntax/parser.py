@@ -19,7 +19,7 @@ from losscompiler.source import Source, Span
 from losscompiler.syntax import limits, tree
 from losscompiler.syntax.messages import Context, explain_character, explain_name, explain_token, span_of
 
-RESERVED = frozenset({"if", "else", "and", "or", "not"})
+RESERVED = frozenset({"if", "else", "and", "or", "not", "in"})
 _LARGEST, _SMALLEST = Fraction(2**1024 - 2**970), Fraction(1, 2**1075)
 """What lies above the one or up to the other leaves float64 when it is rounded."""
 _ONE_AT_A_TIME = Lock()

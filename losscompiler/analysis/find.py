@@ -1,0 +1,21 @@
+"""The stage itself: every kind of finding, in the order of the text."""
+
+from __future__ import annotations
+
+from losscompiler.analysis.finding import FINDING_CODES, Finding
+from losscompiler.analysis.names import find_names
+from losscompiler.analysis.study import Study
+from losscompiler.graph.loss_graph import LossGraph
+
+_ORDER = {code: position for position, code in enumerate(FINDING_CODES)}
+
+
+def find(loss: LossGraph) -> tuple[Finding, ...]:
+    """Return what the author of a loss would want to know before training, sorted by place.
+
+    Deterministic: data for probes come from a fixed seed, and work is bounded by counts, not by the clock. Losses of more
+    than 400 operations or 20 trained numbers are studied by structure only.
+    """
+    study = Study.of(loss)
+    found = [*find_names(study)]
+    return tuple(sorted(found, key=lambda one: (one.span.start, one.span.end, _ORDER[one.code], one.message)))

@@ -1,0 +1,46 @@
+"""What this package needs of Keras that Keras does not offer to the public; kept in one place and tested one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from keras.src.backend.common.name_scope import current_path
+
+_SCOPE_OF_COMPILED_LOSSES = "compile_loss"
+
+
+def inside_compiled_loss() -> bool:
+    """Tell whether Keras is computing what was given to ``model.compile(loss=...)``.
+
+    ``keras.src.trainers.compile_utils.CompileLoss`` opens the name scope "compile_loss" around every such loss, on
+    every backend. (It asks a loss for nothing at the time of ``compile``.)
+    """
+    return _SCOPE_OF_COMPILED_LOSSES in current_path().split("/")
+
+
+def mask_of(tensor: Any) -> Any:
+    """Return the mask that Keras attached to a tensor, or ``None``."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def exempt_from_weight_decay(optimizer: Any, weights: Iterable[Any]) -> bool:
+    """Exclude weights from an optimizer's weight decay, and from that of the optimizers it wraps; keep other exclusions.
+
+    Returns:
+        Whether they are exempt: ``False`` if an optimizer was built before and decays them.
+    """
+    weights = list(weights)
+    exempt = True
+    while optimizer is not None and weights:
+        if not optimizer.built:
+            # exclude_from_weight_decay forgets what was excluded before.
+            keys = set(getattr(optimizer, "_exclude_from_weight_decay", ()))
+            pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+            optimizer.exclude_from_weight_decay(var_list=weights)
+            optimizer._exclude_from_weight_decay |= keys
+            optimizer._exclude_from_weight_decay_pattern = pattern
+        elif getattr(optimizer, "weight_decay", None) is not None:
+            exempt = exempt and not any(optimizer._use_weight_decay(weight) for weight in weights)
+        optimizer = getattr(optimizer, "inner_optimizer", None)
+    return exempt

@@ -1,0 +1,281 @@
+"""The truth that gradients are held against: the loss as written, differentiated numerically in 110-digit arithmetic.
+
+No derivative rule, rewrite or emitted code takes part. A derivative is the slope of the second-order formula through
+x - 2h, x and x + h with h = 1e-30, which leaves some 50 correct digits of 110. The three points are not symmetric, so
+that a jump or a kink at x, even an odd one such as that of sign(x), shows as two one-sided slopes that differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from losscompiler.graph.loss_graph import LossGraph
+from losscompiler.graph.node import Node, reachable
+from losscompiler.graph.precise import Arithmetic, apply
+from losscompiler.graph.shapes import align
+from losscompiler.verify.kinks import margins
+
+DIGITS = 110
+_STEP = "1e-30"
+_SMOOTH = "1e-12"
+"""One-sided slopes that differ by more than this share of themselves belong to a kink; smooth ones differ by 1e-30."""
+_FLAT = "1e-20"
+"""Slopes below this are 0: a stationary point is no kink."""
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """The derivative of the sum of upstream * loss by one symbol.
+
+    Attributes:
+        truth: one 110-digit number for each entry of the symbol, NaN where it was not asked for or does not exist.
+        kink: entries at which the slopes on both sides differ.
+        asked: entries that were computed.
+    """
+
+    truth: Array
+    kink: Array
+    asked: Array
+
+
+class Reference:
+    """A loss graph at one set of arrays, in high precision.
+
+    Args:
+        loss: the loss, as it was written.
+        arrays: float arrays of data and parameters by name.
+        digits: decimal digits of the arithmetic.
+    """
+
+    def __init__(self, loss: LossGraph, arrays: Mapping[str, Array], digits: int = DIGITS) -> None:
+        self.loss = loss
+        self.digits = digits
+        self.nodes = reachable([loss.loss])
+        self.shapes = {name: np.shape(array) for name, array in arrays.items()}
+        with self._precision() as arithmetic:
+            given = {**arrays, **loss.constants}
+            lifted = {name: lift(arithmetic, np.asarray(array)) for name, array in given.items()}
+            self.symbols = _aligned(loss, lifted)
+            self.values = self._evaluate(arithmetic, self.symbols, {}, None)
+        self.value = np.asarray(self.values[loss.loss.index], dtype=object)
+        self._moving = {name: _moving(self.nodes, name) for name in arrays}
+
+    @contextmanager
+    def _precision(self) -> Iterator[Arithmetic]:
+        import mpmath
+
+        with mpmath.workdps(self.digits):
+            yield Arithmetic()
+
+    def _evaluate(
+        self, arithmetic: Arithmetic, symbols: Mapping[str, Any], kept: Mapping[int, Any],
+        disturb: Callable[[Node, Any], Any] | None,
+    ) -> dict[int, Any]:  # fmt: skip
+        """Return the value of every node; those in ``kept`` are taken as they are."""
+        done = dict(kept)
+        for node in self.nodes:
+            if node.index in done:
+                continue
+            if node.op == "symbol":
+                value = symbols[node.name]
+            elif node.op == "const":
+                value = arithmetic.number(node.value)
+            else:
+                value = apply(arithmetic, node, [done[arg.index] for arg in node.args])
+            done[node.index] = value if disturb is None else disturb(node, value)
+        return done
+
+    def _at(self, arithmetic: Arithmetic, name: str, moved: Any) -> Array:
+        """Return the loss with one symbol moved; what it moves only through stop_gradient stays."""
+        kept = {index: value for index, value in self.values.items() if index not in self._moving[name]}
+        return np.asarray(self._evaluate(arithmetic, {**self.symbols, name: moved}, kept, None)[self.loss.loss.index], dtype=object)
+
+    # -- derivatives
+    def derivative(self, name: str, upstream: Array, entries: Iterable[int] | None = None) -> Derivative:
+        """Differentiate the sum of upstream * loss by a symbol.
+
+        Args:
+            name: a prediction or parameter.
+            upstream: weights of the elements of the loss, in their order.
+            entries: positions (of the flattened symbol) to compute; all if left out.
+        """
+        shape = self.shapes[name]
+        with self._precision() as arithmetic:
+            weights = lift(arithmetic, np.asarray(upstream, dtype="float64").reshape(np.shape(self.value)))
+            if not self._moving[name]:
+                zero = np.full(shape, arithmetic.number(0), dtype=object)
+                return Derivative(zero, np.zeros(shape, bool), np.ones(shape, bool))
+            if self.loss.loss.pointwise:
+                slope, kink = self._slope(arithmetic, name, lambda x, h: x + h)
+                spread = np.broadcast_to(np.zeros((), object), np.broadcast_shapes(np.shape(slope), shape))
+                truth = _summed(np.asarray(slope * weights, dtype=object) + spread, shape)
+                kinks = _summed(np.broadcast_to(kink, np.shape(spread)).astype(int), shape) > 0
+                return Derivative(truth, kinks, np.ones(shape, bool))
+            return self._entry_by_entry(arithmetic, name, weights, entries)
+
+    def _entry_by_entry(self, arithmetic: Arithmetic, name: str, weights: Array, entries: Iterable[int] | None) -> Derivative:
+        shape = self.shapes[name]
+        size = int(np.prod(shape, dtype=int))
+        truth, kinks, asked = np.full(size, arithmetic.nan, dtype=object), np.zeros(size, bool), np.zeros(size, bool)
+        for entry in range(size) if entries is None else entries:
+
+            def move(x: Any, h: Any, entry: int = entry) -> Any:
+                if np.shape(x) == ():
+                    return x + h
+                moved = np.array(x, dtype=object)
+                moved.flat[entry] = moved.flat[entry] + h
+                return moved
+
+            slope, kink = self._slope(arithmetic, name, move)
+            truth[entry] = np.sum(np.asarray(slope * weights, dtype=object))
+            kinks[entry] = bool(np.any(kink))
+            asked[entry] = True
+        return Derivative(truth.reshape(shape), kinks.reshape(shape), asked.reshape(shape))
+
+    def _slope(self, arithmetic: Arithmetic, name: str, move: Callable[[Any, Any], Any]) -> tuple[Array, Array]:
+        """Return the slope of each element of the loss as a symbol moves, and where it is not smooth."""
+        h = arithmetic.context.mpf(_STEP)
+        x, here = self.symbols[name], self.value
+        ahead, behind = self._at(arithmetic, name, move(x, h)), self._at(arithmetic, name, move(x, -2 * h))
+        right, left = np.asarray((ahead - here) / h, dtype=object), np.asarray((here - behind) / (2 * h), dtype=object)
+        slope = (4 * ahead - behind - 3 * here) / (6 * h)
+        return np.asarray(slope, dtype=object), self._differ(arithmetic, right, left)
+
+    def _differ(self, arithmetic: Arithmetic, right: Array, left: Array) -> Array:
+        share, flat = arithmetic.context.mpf(_SMOOTH), arithmetic.context.mpf(_FLAT)
+        found = np.frompyfunc(lambda r, s: bool(abs(r - s) > share * (abs(r) + abs(s)) + flat), 2, 1)(right, left)
+        return np.asarray(found, dtype=bool)
+
+    # -- how far rounding may carry a value
+    def _shaken(self, arithmetic: Arithmetic, shaken: Callable[[Any], Any]) -> Reference:
+        """Return the same loss at inputs that are moved; a decimal constant that is not binary is rounded as data are."""
+
+        def disturb(node: Node, value: Any) -> Any:
+            return shaken(value) if node.op == "const" and _inexact(value) else value
+
+        other = copy(self)
+        other.symbols = {name: shaken(x) for name, x in self.symbols.items()}
+        other.values = other._evaluate(arithmetic, other.symbols, {}, disturb)
+        other.value = np.asarray(other.values[self.loss.loss.index], dtype=object)
+        return other
+
+    def near_kink(self, unit: float, seed: int, draws: int = 3) -> Array:
+        """Tell for each element of the loss whether rounding can carry it across a kink; of a loss with reductions, for all at once.
+
+        Every operation's result is moved at random by a few units of rounding (Monte Carlo arithmetic: Parker 1997); a
+        kink is near if what decides its side changes by more than a hundredth of itself.
+        """
+        shape = np.shape(self.value)
+        near = np.zeros(shape, bool)
+        random = np.random.default_rng(seed)
+        with self._precision() as arithmetic:
+            exact = margins(arithmetic, self.nodes, self.values)
+            for _ in range(draws):
+                moved = self._evaluate(arithmetic, self.symbols, {}, _rounding(arithmetic, random, 4 * unit))
+                for before, after in zip(exact, margins(arithmetic, self.nodes, moved), strict=True):
+                    changed = np.asarray(np.frompyfunc(_changed, 2, 1)(before, after), dtype=bool)
+                    near |= np.broadcast_to(changed, shape) if self.loss.loss.pointwise else bool(np.any(changed))
+        return near
+
+    def condition(self, name: str | None, upstream: Array, seed: int, draws: int = 3) -> Array:
+        """Return how far the derivative by ``name`` (or the loss itself, for ``None``) moves for a relative change of all data by 1.
+
+        This is about the sum of abs(x * dg/dx) over every input x of the value g: one unit of rounding in the inputs
+        moves g by a unit of this.
+        """
+        random = np.random.default_rng(seed)
+        with self._precision() as arithmetic:
+            tiny = arithmetic.context.mpf("1e-25")
+
+            def shaken(x: Any) -> Any:
+                signs = lift(arithmetic, random.choice([-1.0, 1.0], size=np.shape(x)))
+                return x * (1 + tiny * signs)
+
+            base = self.value if name is None else self.derivative(name, upstream).truth
+            widest: Any = None
+            for _ in range(draws):
+                other = self._shaken(arithmetic, shaken)
+                found = other.value if name is None else other.derivative(name, upstream).truth
+                change = np.abs(np.asarray((found - base) / tiny, dtype=object))
+                widest = change if widest is None else np.where(np.asarray(change > widest, dtype=bool), change, widest)
+            return np.asarray(widest, dtype=object)
+
+
+# -- arrays
+def lift(arithmetic: Arithmetic, array: Array) -> Any:
+    """Return an array of floats as exact numbers of the arithmetic; a scalar as one number."""
+    if np.ndim(array) == 0:
+        return arithmetic.number(float(array))
+    return np.asarray(np.frompyfunc(lambda x: arithmetic.number(float(x)), 1, 1)(array), dtype=object)
+
+
+def lower(array: Any) -> Array:
+    """Return high-precision numbers as float64; what is too large is infinite."""
+    return np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(array, dtype=object)), dtype="float64")
+
+
+def _aligned(loss: LossGraph, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Give data whose rank is one less than the predictions' a trailing axis of length 1, as the language says."""
+    shapes = align(loss, {name: np.shape(array) for name, array in arrays.items()})
+    return {
+        name: array if np.shape(array) == shapes[name] else np.asarray(array, dtype=object).reshape(np.shape(array) + (1,))
+        for name, array in arrays.items()
+    }
+
+
+def _summed(array: Array, shape: tuple[int, ...]) -> Array:
+    """Sum an array over the axes along which ``shape`` was broadcast to it."""
+    lead = array.ndim - len(shape)
+    array = np.asarray(array.sum(axis=tuple(range(lead))), dtype=array.dtype) if lead else array
+    cut = tuple(axis for axis, length in enumerate(shape) if length == 1 and array.shape[axis] != 1)
+    return np.asarray(array.sum(axis=cut, keepdims=True), dtype=array.dtype) if cut else array
+
+
+def _moving(nodes: Iterable[Node], name: str) -> set[int]:
+    """Return the nodes that move with a symbol; none above stop_gradient does."""
+    found: set[int] = set()
+    for node in nodes:
+        if (node.op == "symbol" and node.name == name) or (node.op != "stop_gradient" and any(arg.index in found for arg in node.args)):
+            found.add(node.index)
+    return found
+
+
+# -- rounding
+_EXACT = frozenset(
+    "neg abs sign where number relu maximum minimum clip floor ceil round stop_gradient max min any all count sort flip argmax argmin select"
+    " range gather one_hot concat arange transpose diag eye_like triu tril vector broadcast_to lt le gt ge eq ne and or not".split()
+)
+"""Operations that round nothing."""
+
+
+def _inexact(value: Any) -> bool:
+    return bool(abs(value) < 1e300 and float(value) != value)
+
+
+def _rounding(arithmetic: Arithmetic, random: np.random.Generator, unit: float) -> Callable[[Node, Any], Any]:
+    one, size = arithmetic.number(1), arithmetic.number(unit)
+
+    def move(x: Any, sign: float) -> Any:
+        return x if isinstance(x, bool) or x == arithmetic.context.floor(x) else x * (one + size * sign)
+
+    def disturb(node: Node, value: Any) -> Any:
+        if node.op == "symbol" or node.op in _EXACT or isinstance(value, bool):
+            return value
+        signs = random.uniform(-1, 1, size=np.shape(value))
+        if np.shape(value) == ():
+            return move(value, float(signs))
+        return np.asarray(np.frompyfunc(move, 2, 1)(value, signs), dtype=object)
+
+    return disturb
+
+
+def _changed(before: Any, after: Any) -> bool:
+    return not abs(after - before) <= abs(before) / 100
