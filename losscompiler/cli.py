@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,10 @@ OK, WRONG, USAGE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args([f" {word}" if _is_formula(word) else word for word in given])
+    if getattr(options, "formula", "")[:1] == " " and options.formula[1:] in given:
+        options.formula = options.formula[1:]
     # Keras and TensorFlow log on import; a command line shows its own output only.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     run: Callable[[argparse.Namespace], int] = options.run
@@ -38,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"losscompiler: {error}", file=sys.stderr)
         return USAGE
+
+
+def _is_formula(word: str) -> bool:
+    """Tell whether a word that begins with a minus is a formula, such as -log(p), and no option."""
+    return re.match(r"-(?!$|-|[pho]$|p\w+=)", word) is not None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,7 +58,7 @@ def test_accepted(case: dict[str, Any]) -> None:
     formula = parse(text_of(case))
     if "tree" in case:
         assert formula.dump() == case["tree"].strip()
-    assert parse(print_formula(formula)).dump() == formula.dump()
+        assert parse(print_formula(formula)).dump() == formula.dump()
     begin = time.perf_counter()
     compile_text(text_of(case))
     assert time.perf_counter() - begin < 5
@@ -74,7 +74,7 @@ def test_rejected(case: dict[str, Any]) -> None:
     if "says" in case:
         assert case["says"] in str(error)
     assert error.hint, "every message says what to do"
-    assert error.text == text.split("\n")[error.lineno - 1][:-1] if error.text.endswith("\r") else text.split("\n")[error.lineno - 1]
+    assert error.text == text.split("\n")[error.lineno - 1].rstrip("\r")
 
 
 # -------------------------------------------------------------------------------------------------------------- values

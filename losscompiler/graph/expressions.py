@@ -403,5 +403,5 @@ _ABSENT = {
 def _hint_for_missing(name: str) -> str:
     if name in _ABSENT:
         return _ABSENT[name]
-    close = difflib.get_close_matches(name, sorted(LANGUAGE), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, sorted(LANGUAGE), n=1, cutoff=0.65)
     return f"Did you mean '{close[0]}'?" if close else "The functions are listed in the language reference."

@@ -103,11 +103,11 @@ class Parameter:
             or any(isinstance(want, int) and want != got for want, got in zip(self.shape, lengths, strict=True))
             or math.prod(lengths) != len(flat(init))
         ):
-            raise ArgumentError(f"init has shape {lengths}, but the parameter has shape {self.shape}.")
+            raise ArgumentError(f"the initial value has shape {lengths}, but the parameter has shape {self.shape}.")
         lower, upper = self.bounds
         for value in flat(init):
             if not math.isfinite(value):
-                raise ArgumentError(f"init must be finite, not {value}.")
+                raise ArgumentError(f"the initial value must be finite, not {value}.")
             if (lower is not None and (value < lower or (value == lower and not self.closed[0]))) or (
                 upper is not None and (value > upper or (value == upper and not self.closed[1]))
             ):

@@ -118,7 +118,7 @@ def explain_character(source: Source, start: int) -> FormulaError:
         return error(*_CHARACTERS[character])
     if character.isdecimal():
         return error(f"'{character}' ({unicodedata.name(character)}) is not a digit of the language", "Write numbers with the digits 0 to 9.")
-    if character.isprintable() and not character.isspace():
+    if character.isprintable() and not character.isspace() and not unicodedata.category(character).startswith("M"):
         number = f" (U+{ord(character):04X})" if ord(character) > 126 else ""
         return error(f"'{character}'{number} is not part of the language", "Remove it.")
     return error(f"the character U+{ord(character):04X} is not part of the language", "Remove it.")

@@ -24,23 +24,15 @@ def mask_of(tensor: Any) -> Any:
     return getattr(tensor, "_keras_mask", None)
 
 
-def exempt_from_weight_decay(optimizer: Any, weights: Iterable[Any]) -> bool:
-    """Exclude weights from an optimizer's weight decay, and from that of the optimizers it wraps; keep other exclusions.
-
-    Returns:
-        Whether they are exempt: ``False`` if an optimizer was built before and decays them.
-    """
+def exempt_from_weight_decay(optimizer: Any, weights: Iterable[Any]) -> None:
+    """Exclude weights from an optimizer's weight decay, and from that of the optimizers it wraps; keep other exclusions."""
     weights = list(weights)
-    exempt = True
     while optimizer is not None and weights:
-        if not optimizer.built:
+        keys = set(getattr(optimizer, "_exclude_from_weight_decay", ()))
+        if not keys.issuperset(optimizer._var_key(weight) for weight in weights):
             # exclude_from_weight_decay forgets what was excluded before.
-            keys = set(getattr(optimizer, "_exclude_from_weight_decay", ()))
             pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
             optimizer.exclude_from_weight_decay(var_list=weights)
             optimizer._exclude_from_weight_decay |= keys
             optimizer._exclude_from_weight_decay_pattern = pattern
-        elif getattr(optimizer, "weight_decay", None) is not None:
-            exempt = exempt and not any(optimizer._use_weight_decay(weight) for weight in weights)
         optimizer = getattr(optimizer, "inner_optimizer", None)
-    return exempt

@@ -103,7 +103,10 @@ def _prediction_shapes(names: tuple[str, ...], rows: int, columns: int) -> Itera
 
 def _data_shapes(widest: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Return shapes of data beside predictions of a shape: equal, without the last axis, with a last axis of 1, or wider."""
-    found = [widest, widest[:-1], (*widest[:-1], 1), (*widest[:-1], _COLUMNS)] if len(widest) > 1 else [widest]
+    if len(widest) < 2:
+        return (widest,)
+    wider = (*widest[:-1], _COLUMNS)
+    found = [widest, wider, widest[:-1]] if widest[-1] == 1 else [widest, widest[:-1], (*widest[:-1], 1), wider]
     return tuple(dict.fromkeys(found))
 
 

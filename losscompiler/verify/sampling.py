@@ -6,6 +6,7 @@ loss and its surroundings are real and finite in high-precision arithmetic. Rang
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ _NUDGE = 1e-12
 _LARGEST = 1e150
 _ROUNDS = 6
 _ATTEMPTS = 60
+_LAYOUTS = 6
 _EDGES = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, 1e-4, -1e-4, 0.999, 20.0, -20.0)
 
 
@@ -78,7 +80,7 @@ def sample(loss: LossGraph, *, points: int, seed: int, fixed: Mapping[str, Array
     """
     sampler = _Sampler(loss, np.random.default_rng(seed), dict(fixed or {}))
     batches = sampler.separate(points) if loss.loss.pointwise else []
-    shaped = sampler.shaped(2 if loss.loss.pointwise else max(4, min(12, points // 8)))
+    shaped = sampler.shaped(4 if loss.loss.pointwise else max(6, min(12, points // 8)))
     return (*batches, *shaped)
 
 
@@ -176,16 +178,15 @@ class _Sampler:
         return found
 
     def _fitting_shapes(self) -> list[Shapes]:
-        """Return a few assignments of shapes for which the loss has a value, as different as can be."""
+        """Return a few assignments of shapes that fit the loss, as different as can be."""
         fitting: list[Shapes] = []
-        seen: set[tuple[tuple[int, ...], ...]] = set()
+        seen: Counter[tuple[tuple[int, ...], ...]] = Counter()
         for shapes in candidate_shapes(self.loss):
             kind = tuple(shapes[name] for name in self.loss.predictions or self.loss.data)
-            if kind in seen and len(fitting) >= 2:
-                continue
-            fitting.append(shapes)
-            seen.add(kind)
-            if len(fitting) == 4:
+            if seen[kind] < 2:
+                fitting.append(shapes)
+                seen[kind] += 1
+            if len(fitting) == _LAYOUTS:
                 break
         return fitting
 

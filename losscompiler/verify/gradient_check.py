@@ -1,0 +1,161 @@
+"""What a gradient check found, as a table."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from losscompiler.errors import GradientMismatchError
+
+_HEADINGS = ("symbol", "points", "autodiff", "mpmath", "kinks", "notes")
+_LONGEST_VALUES = 240
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place at which a derivative was compared.
+
+    Attributes:
+        values: numbers (or nested lists) of all data and parameters by name.
+        entry: position in the derivative where symbols are arrays, else ().
+        analytic: the derivative as the emitted program computes it.
+        autodiff: TensorFlow's.
+        truth: the one in high precision; NaN where there is none.
+    """
+
+    values: dict[str, Any]
+    entry: tuple[int, ...]
+    analytic: float
+    autodiff: float
+    truth: float
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name} = {_short(value)}" for name, value in self.values.items())
+        where = f", entry {list(self.entry)}" if self.entry else ""
+        return f"{values}{where}: analytic {self.analytic:.10g}, autodiff {self.autodiff:.10g}, mpmath {self.truth:.10g}"
+
+
+@dataclass(frozen=True)
+class SymbolCheck:
+    """How the derivative by one symbol compares.
+
+    Attributes:
+        symbol: the prediction or parameter.
+        points: smooth points at which all three were compared.
+        error_autodiff: largest relative error against automatic differentiation, where that is right itself.
+        error_mpmath: largest relative error against high precision.
+        kinks: points on a kink, compared with the convention of automatic differentiation only.
+        other_convention: of these, where automatic differentiation takes another subgradient.
+        autodiff_wrong: points at which automatic differentiation is NaN, infinite or wrong and the analytic derivative is right.
+        undefined: points left out, since no derivative exists there.
+        wrong: points at which the analytic derivative is wrong or NaN.
+        worst: the worst point; of a failing symbol, one at which it fails.
+        problem: why the symbol fails, or an empty string.
+    """
+
+    symbol: str
+    points: int
+    error_autodiff: float
+    error_mpmath: float
+    kinks: int = 0
+    other_convention: int = 0
+    autodiff_wrong: int = 0
+    undefined: int = 0
+    wrong: int = 0
+    worst: Point | None = None
+    problem: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the derivative is right wherever it was compared, and was compared somewhere."""
+        return not self.problem
+
+    def notes(self) -> str:
+        """Return what else there is to say, in words."""
+        parts = [self.problem] if self.problem else []
+        if self.autodiff_wrong:
+            parts.append(f"autodiff is NaN or wrong at {self.autodiff_wrong}")
+        if self.other_convention:
+            parts.append(f"autodiff takes another subgradient at {self.other_convention} kinks")
+        if self.undefined:
+            parts.append(f"no derivative exists at {self.undefined}")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """The outcome of `check_gradients`.
+
+    Attributes:
+        formula: the loss.
+        rows: one for each prediction and parameter.
+        value: the same for the value of the loss.
+        tolerance: largest relative error that passes.
+        dtype: in which the program ran.
+    """
+
+    formula: str
+    rows: tuple[SymbolCheck, ...]
+    value: SymbolCheck
+    tolerance: float
+    dtype: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether every derivative, and the value, was compared and is right."""
+        return all(row.ok for row in (self.value, *self.rows))
+
+    def __getitem__(self, symbol: str) -> SymbolCheck:
+        for row in self.rows:
+            if row.symbol == symbol:
+                return row
+        raise KeyError(symbol)
+
+    def assert_ok(self) -> None:
+        """Raise if a derivative is wrong or could not be compared.
+
+        Raises:
+            GradientMismatchError: with the table and the worst point of every symbol that fails.
+        """
+        if not self.ok:
+            raise GradientMismatchError(str(self))
+
+    def __str__(self) -> str:
+        failing = [row for row in (self.value, *self.rows) if not row.ok]
+        verdict = f"{len(failing)} of {len(self.rows) + 1} checks fail" if failing else "all gradients agree"
+        lines = [f"{verdict} ({self.dtype}, tolerance {self.tolerance:g}): {' '.join(self.formula.split())}", ""]
+        table = [_HEADINGS, *(_cells(row) for row in (self.value, *self.rows))]
+        widths = [max(len(line[column]) for line in table) for column in range(len(_HEADINGS))]
+        lines += ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+        for row in failing:
+            if row.worst is not None:
+                lines += ["", f"{row.symbol} at {row.worst}"]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain numbers, strings, lists and dicts for JSON; NaN and infinity as strings."""
+        return {
+            "ok": self.ok, "formula": self.formula, "dtype": self.dtype, "tolerance": self.tolerance,
+            "value": _plain(asdict(self.value)), "gradients": [{**_plain(asdict(row)), "ok": row.ok} for row in self.rows],
+        }  # fmt: skip
+
+
+def _cells(row: SymbolCheck) -> tuple[str, ...]:
+    errors = [f"{error:.1e}" if row.points else "-" for error in (row.error_autodiff, row.error_mpmath)]
+    return row.symbol, str(row.points), *errors, str(row.kinks), row.notes()
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST_VALUES else f"{text[: _LONGEST_VALUES - 3]}..."
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
