@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from losscompiler.catalog import catalog
     from losscompiler.compiler import CompiledLoss, compile_loss
     from losscompiler.errors import (
         ArgumentError,
@@ -37,6 +38,7 @@ _HOMES = {
     "Parameter": "losscompiler.graph.parameter",
     "LossLayer": "losscompiler.training",
     "LossModel": "losscompiler.training",
+    "catalog": "losscompiler.catalog",
 } | dict.fromkeys(
     (
         "ArgumentError", "BudgetError", "FindingError", "FormulaCallError", "FormulaError", "FormulaLimitError", "FormulaNameError",
@@ -65,6 +67,7 @@ __all__ = [
     "ParameterError",
     "ShapeError",
     "UntrainedLossError",
+    "catalog",
     "compile_loss",
 ]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import re
 from dataclasses import dataclass, field
 
 _WIDEST_EXCERPT = 100
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Source:
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        starts = [0] + [i + 1 for i, character in enumerate(self.text) if character == "\n"]
+        starts = [0] + [end.end() for end in _LINE_END.finditer(self.text)]
         object.__setattr__(self, "_starts", tuple(starts))
 
     def position(self, start: int) -> tuple[int, int]:
@@ -45,8 +47,8 @@ class Source:
     def line(self, lineno: int) -> str:
         """Return a line (counted from 1) without its end."""
         begin = self._starts[lineno - 1]
-        end = self._starts[lineno] - 1 if lineno < len(self._starts) else len(self.text)
-        return self.text[begin:end].rstrip("\r")
+        end = self._starts[lineno] if lineno < len(self._starts) else len(self.text)
+        return self.text[begin:end].rstrip("\r\n")
 
     def slice(self, span: Span) -> str:
         """Return the text of a span."""

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from losscompiler.algebra.display import derivative_node
 from losscompiler.derivative import Gradients
-from losscompiler.errors import ArgumentError, BudgetError
+from losscompiler.errors import ArgumentError
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
+from losscompiler.graph.printing import expanded_size, node_text
 
 if TYPE_CHECKING:
     import sympy
+
+
+LARGEST_TEXT = 1_000
+"""Operands and operations of a derivative that is written out as text."""
 
 
 class Derivatives(Mapping[str, "sympy.Expr"]):
@@ -66,11 +71,16 @@ class Derivatives(Mapping[str, "sympy.Expr"]):
         return self._shown[names]
 
     def text(self, *names: str) -> str:
-        """Return a derivative as text; one that is too large to be written out says so."""
-        try:
-            return str(self.of(*names))
-        except BudgetError as error:
-            return f"({error})"
+        """Return a derivative as loss text, in the order in which the formula is written and with its definitions by name.
+
+        It has the value of the SymPy expression but is not rearranged; one that is too large to be written out is said to be.
+        """
+        node = self.node(*names)
+        defined = {defined.index: name for name, defined in self._loss.definitions.items() if defined.args}
+        size = expanded_size(node, defined)
+        if size > LARGEST_TEXT:
+            return f"(too long to write out, {size:,} operations; see the emitted source)"
+        return node_text(node, LARGEST_TEXT, defined)
 
     def latex(self, *names: str) -> str:
         """Return a derivative as LaTeX.

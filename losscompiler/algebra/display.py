@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
 
+from losscompiler.algebra.collect import collected
 from losscompiler.derivative import Gradients, gradients
 from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph import axes as ax
 from losscompiler.graph.node import Graph, Node, reachable
 
 _LINEAR = ("sum", "mean")
+_ARITHMETIC = ("add", "sub", "mul", "div", "neg")
+_LARGEST_COLLECTED = 600
 
 
 def derivative_node(graph: Graph, value: Node, name: str, known: Gradients | None = None) -> Node:
@@ -53,11 +55,14 @@ def _reduced_only_in(value: ax.Axes, shown: ax.Axes) -> frozenset[ax.Axis]:
 
 
 def without_upstream(graph: Graph, root: Node) -> Node:
-    """Return a node with the upstream gradient set to 1 and the bookkeeping of broadcasting removed."""
+    """Return a node with the upstream gradient set to 1, the bookkeeping of broadcasting removed, and terms collected."""
     done: dict[int, Node] = {}
-    for node in reachable([root]):
+    nodes = reachable([root])
+    collect = len(nodes) <= _LARGEST_COLLECTED
+    for node in nodes:
         args = [done[arg.index] for arg in node.args]
-        done[node.index] = _rebuilt(graph, node, args)
+        rebuilt = _rebuilt(graph, node, args)
+        done[node.index] = collected(graph, rebuilt) if collect else rebuilt
     return done[root.index]
 
 
@@ -76,9 +81,10 @@ def _rebuilt(graph: Graph, node: Node, args: list[Node]) -> Node:
         return _at(graph, args[0], args[1], graph.const(Fraction(str(node.attr("index")))))
     if node.op in _LINEAR:
         return _linear(graph, node.op, args[0], node.attr("axis"))
-    rule = _SIMPLER.get(node.op)
-    simpler = rule(graph, args) if rule is not None else None
-    return simpler if simpler is not None else graph.simple(node.op, *args, span=node.span, **dict(node.attrs))
+    if node.op in _ARITHMETIC:
+        # A constant that was broadcast for the sake of its shape meets an operand that has the shape anyway.
+        args = [arg.args[0] if arg.op == "broadcast_to" and arg.args[0].constant else arg for arg in args]
+    return graph.simple(node.op, *args, span=node.span, **dict(node.attrs))
 
 
 def _at(graph: Graph, u: Node, x: Node, position: Node) -> Node:
@@ -97,14 +103,3 @@ def _linear(graph: Graph, op: str, x: Node, axis: object) -> Node:
             return x.args[0]
         return graph.simple("mul", x.args[0], graph.make("count", x.args[1], axis=axis))  # type: ignore[arg-type]
     return graph.make(op, x, axis=axis)  # type: ignore[arg-type]
-
-
-def _unspread(graph: Graph, args: list[Node], op: str) -> Node | None:
-    """Drop the broadcast of a constant where another operand has the full shape anyway."""
-    plain = [arg.args[0] if arg.op == "broadcast_to" and arg.args[0].constant else arg for arg in args]
-    return graph.simple(op, *plain) if any(a is not b for a, b in zip(plain, args, strict=True)) else None
-
-
-_SIMPLER: dict[str, Callable[[Graph, list[Node]], Node | None]] = {
-    op: (lambda graph, args, op=op: _unspread(graph, args, op)) for op in ("add", "sub", "mul", "div", "neg")  # type: ignore[misc]
-}

@@ -87,8 +87,12 @@ class _Converter:
         done: dict[int, Any] = {}
         terms: dict[int, list[Any]] = {}
         for node in nodes:
-            if self.evaluate or node.op not in ("add", "sub"):
+            if self.evaluate and node.op in ("mul", "div"):
+                # All factors at once: SymPy spreads a lone number over a sum, which people do not.
+                done[node.index] = self._mul(*(f for k, arg in enumerate(node.args) for f in _factors(arg, done, k == 1 and node.op == "div")))
+            elif self.evaluate or node.op not in ("add", "sub"):
                 done[node.index] = self._node(node, [done[arg.index] for arg in node.args])
+            if node.index in done:
                 continue
             left, right = node.args
             last = done[right.index] if node.op == "add" else self._mul(sympy.Integer(-1), done[right.index])
@@ -160,6 +164,19 @@ class _Converter:
         if node.op in ("maximum", "minimum"):
             return function(*args, evaluate=self.evaluate)
         return function(*args) if self.evaluate else function(*args, evaluate=False)
+
+
+def _factors(root: Node, done: Mapping[int, Any], inverse: bool) -> list[Any]:
+    """Return the SymPy factors of a product of products."""
+    factors: list[Any] = []
+    stack = [(root, inverse)]
+    while stack:
+        node, below = stack.pop()
+        if node.op == "mul" or (node.op == "div" and len(factors) < _LARGEST_EVALUATED):
+            stack += [(node.args[1], below ^ (node.op == "div")), (node.args[0], below)]
+        else:
+            factors.append(sympy.Pow(done[node.index], -1) if below else done[node.index])
+    return factors
 
 
 def _inner_sums(nodes: Sequence[Node]) -> set[int]:

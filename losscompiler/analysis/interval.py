@@ -52,13 +52,19 @@ class Interval:
         high = self.high < other.high or (self.high == other.high and (self.high_open or not other.high_open))
         return low and high
 
+    def apart(self, other: Interval) -> bool:
+        """Tell whether the two have no value in common."""
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        return low > high or (low == high and not (self.holds(low) and other.holds(low)))
+
     # -- sets
     def meet(self, other: Interval) -> Interval:
         """Return the values that lie in both; an empty meeting keeps this one, since contradictions prove nothing here."""
+        if self.apart(other):
+            return self
         low, low_open = max((self.low, self.low_open), (other.low, other.low_open))
-        high, high_open = min((self.high, not self.high_open), (other.high, not other.high_open))
-        met = Interval(low, high, low_open, not high_open)
-        return met if low < high or (low == high and not met.low_open and not met.high_open) else self
+        high, high_closed = min((self.high, not self.high_open), (other.high, not other.high_open))
+        return Interval(low, high, low_open, not high_closed)
 
     def join(self, other: Interval) -> Interval:
         """Return the smallest interval that holds both."""
@@ -91,7 +97,7 @@ class Interval:
     def inverse(self) -> Interval:
         """Return the interval of 1/x, everything if x may change its sign."""
         if self.low >= 0:
-            return Interval(_over(self.high), _over(self.low), self.high_open or self.high == inf, self.low_open)
+            return _safe(_over(self.high), _over(self.low), self.high_open or self.high == inf, self.low_open)
         if self.high <= 0:
             return -((-self).inverse())
         return EVERYTHING

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from math import inf, isfinite, isnan, pi
-from typing import Any
+from math import inf, isfinite, isnan, log, pi
 
 from losscompiler.analysis.interval import EVERYTHING, POSITIVE, UNIT, Interval
 from losscompiler.functions import FUNCTIONS, Function
@@ -31,19 +30,35 @@ def ranges(nodes: Iterable[Node], known: Mapping[str, Interval], fixed: Mapping[
     """
     import mpmath
 
-    arithmetic = Arithmetic(mpmath.fp)
     found: dict[int, Interval] = {}
-    for node in nodes:
-        if node.op == "const":
-            value = _of_constant(node)
-        elif node.op == "symbol":
-            value = known.get(node.name, EVERYTHING)
-        else:
-            value = _of_operation(arithmetic, node, [found[arg.index] for arg in node.args], found)
-        if fixed and node.index in fixed:
-            value = value.meet(fixed[node.index])
-        found[node.index] = value
+    with mpmath.workprec(53):
+        ends = _Ends()
+        for node in nodes:
+            if node.op == "const":
+                value = _of_constant(node)
+            elif node.op == "symbol":
+                value = known.get(node.name, EVERYTHING)
+            else:
+                value = _of_operation(ends, node, [found[arg.index] for arg in node.args], found)
+            if fixed and node.index in fixed:
+                value = value.meet(fixed[node.index])
+            found[node.index] = value
     return found
+
+
+class _Ends:
+    """Values of functions at ends of intervals, each found once."""
+
+    def __init__(self) -> None:
+        self._arithmetic = Arithmetic()
+        self._known: dict[tuple[str, tuple[float, ...]], float] = {}
+
+    def at(self, node: Node, *values: float) -> float:
+        """Return a function's value; NaN where it has none."""
+        key = node.op, values
+        if key not in self._known:
+            self._known[key] = float(apply(self._arithmetic, node, [self._arithmetic.number(value) for value in values]))
+        return self._known[key]
 
 
 def implied(condition: Node, holds: bool, found: Mapping[int, Interval]) -> dict[int, Interval]:
@@ -87,13 +102,13 @@ def _of_constant(node: Node) -> Interval:
     return Interval(number, number)
 
 
-def _of_operation(arithmetic: Arithmetic, node: Node, args: list[Interval], found: Mapping[int, Interval]) -> Interval:
+def _of_operation(ends: _Ends, node: Node, args: list[Interval], found: Mapping[int, Interval]) -> Interval:
     row = FUNCTIONS[node.op]
     if row.boolean or node.op in ("number", "eye_like", "one_hot"):
         return UNIT
     rule = _RULES.get(node.op)
     if rule is not None:
-        return rule(arithmetic, node, args)
+        return rule(ends, node, args)
     if node.op == "where":
         return _where(node, args, found)
     if node.op in _SAME:
@@ -101,9 +116,9 @@ def _of_operation(arithmetic: Arithmetic, node: Node, args: list[Interval], foun
     if node.op in _TOTALS:
         return _total(args[0])
     if row.monotone and len(args) == 1:
-        return _monotone(arithmetic, node, row, args[0])
+        return _monotone(ends, node, row, args[0])
     if node.op in _EVEN:
-        return _even(arithmetic, node, args[0], _EVEN[node.op])
+        return _even(ends, node, args[0], _EVEN[node.op])
     if node.op in ("vector", "concat") and args:
         joined = args[0]
         for other in args[1:]:
@@ -112,22 +127,18 @@ def _of_operation(arithmetic: Arithmetic, node: Node, args: list[Interval], foun
     return Interval(*row.range)
 
 
-def _value(arithmetic: Arithmetic, node: Node, *values: float) -> float:
-    """Return a function's value at ends of intervals; NaN where it has none."""
-    result: Any = apply(arithmetic, node, list(values))
-    return float(result)
-
-
 def _reach(row: Function) -> Interval:
     low, high = row.range
     reached = row.name in _REACHES_ITS_ENDS
     return Interval(low, high, not reached and isfinite(low), not reached and isfinite(high))
 
 
-def _monotone(arithmetic: Arithmetic, node: Node, row: Function, x: Interval) -> Interval:
-    x = x.meet(domain(row))
-    at_low, at_high = _value(arithmetic, node, x.low), _value(arithmetic, node, x.high)
+def _monotone(ends: _Ends, node: Node, row: Function, x: Interval) -> Interval:
     reach = _reach(row)
+    if x.apart(domain(row)):
+        return reach
+    x = x.meet(domain(row))
+    at_low, at_high = ends.at(node, x.low), ends.at(node, x.high)
     # At an infinite end a finite limit is only approached.
     low = (reach.low, False) if isnan(at_low) else (at_low, x.low_open or x.low == -inf)
     high = (reach.high, False) if isnan(at_high) else (at_high, x.high_open or x.high == inf)
@@ -150,9 +161,9 @@ def domain(row: Function) -> Interval:
     return result
 
 
-def _even(arithmetic: Arithmetic, node: Node, x: Interval, direction: int) -> Interval:
+def _even(ends: _Ends, node: Node, x: Interval, direction: int) -> Interval:
     size = x.magnitude()
-    near, far = _value(arithmetic, node, size.low), _value(arithmetic, node, size.high)
+    near, far = ends.at(node, size.low), ends.at(node, size.high)
     if direction < 0:
         return Interval(0.0 if isnan(far) else far, near, isnan(far) or far == 0)
     return Interval(near, inf if isnan(far) else far)
@@ -170,7 +181,7 @@ def _where(node: Node, args: list[Interval], found: Mapping[int, Interval]) -> I
     return held.join(failed)
 
 
-def _mul(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
+def _mul(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     x, y = args
     if node.args[0] is node.args[1]:
         size = x.magnitude()
@@ -178,15 +189,15 @@ def _mul(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
     return x * y
 
 
-def _div(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
+def _div(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     return Interval(1.0, 1.0) if node.args[0] is node.args[1] else args[0] * args[1].inverse()
 
 
-def _sub(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
+def _sub(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     return Interval(0.0, 0.0) if node.args[0] is node.args[1] else args[0] - args[1]
 
 
-def _pow(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
+def _pow(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     base, exponent = args
     if exponent.low == exponent.high and isfinite(exponent.low):
         power = exponent.low
@@ -217,10 +228,10 @@ def _raised(base: Interval, power: float) -> Interval:
     return Interval(low, high, base.low_open and isfinite(low), base.high_open and isfinite(high))
 
 
-def _both_rising(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
+def _both_rising(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     """Return the interval of a function that rises with each of its two arguments."""
     x, y = (arg.magnitude() for arg in args) if node.op == "hypot" else args
-    low, high = _value(arithmetic, node, x.low, y.low), _value(arithmetic, node, x.high, y.high)
+    low, high = ends.at(node, x.low, y.low), ends.at(node, x.high, y.high)
     low = -inf if isnan(low) else low
     # The larger of two values stays above an open end only if its owner does.
     opened = {"maximum": x.low_open if x.low > y.low else y.low_open if y.low > x.low else x.low_open or y.low_open}
@@ -228,43 +239,41 @@ def _both_rising(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> In
     return Interval(low, inf if isnan(high) else high, opened.get(node.op, False), opened_high.get(node.op, False))
 
 
-def _clip(arithmetic: Arithmetic, node: Node, args: list[Interval]) -> Interval:
+def _clip(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     x, low, high = args
     return Interval(min(max(x.low, low.low), high.low), min(max(x.high, low.high), high.high))
 
 
-def _sized(low: float, high: float) -> Callable[[Arithmetic, Node, list[Interval]], Interval]:
-    return lambda arithmetic, node, args: Interval(low, high)
+def _sized(low: float, high: float) -> Callable[[_Ends, Node, list[Interval]], Interval]:
+    return lambda ends, node, args: Interval(low, high)
 
 
-_RULES: dict[str, Callable[[Arithmetic, Node, list[Interval]], Interval]] = {
-    "add": lambda arithmetic, node, args: args[0] + args[1], "sub": _sub, "mul": _mul, "div": _div, "pow": _pow,
-    "neg": lambda arithmetic, node, args: -args[0], "abs": lambda arithmetic, node, args: args[0].magnitude(),
-    "relu": lambda arithmetic, node, args: Interval(max(args[0].low, 0.0), max(args[0].high, 0.0)),
-    "sign": lambda arithmetic, node, args: Interval(
+_RULES: dict[str, Callable[[_Ends, Node, list[Interval]], Interval]] = {
+    "add": lambda ends, node, args: args[0] + args[1], "sub": _sub, "mul": _mul, "div": _div, "pow": _pow,
+    "neg": lambda ends, node, args: -args[0], "abs": lambda ends, node, args: args[0].magnitude(),
+    "relu": lambda ends, node, args: Interval(max(args[0].low, 0.0), max(args[0].high, 0.0)),
+    "sign": lambda ends, node, args: Interval(
         1.0 if args[0].positive else 0.0 if args[0].low >= 0 else -1.0, -1.0 if args[0].negative else 0.0 if args[0].high <= 0 else 1.0
     ),
     "maximum": _both_rising, "minimum": _both_rising, "logaddexp": _both_rising, "hypot": _both_rising, "clip": _clip,
-    "xlogy": lambda arithmetic, node, args: Interval(0.0, 0.0).join(args[0] * Interval(*_log_ends(args[1]))),
+    "xlogy": lambda ends, node, args: Interval(0.0, 0.0).join(args[0] * Interval(*_log_ends(args[1]))),
     # The smallest value of lgamma on x > 0 is -0.12149 at 1.46163; Abramowitz & Stegun 6.1.
     "lgamma": _sized(-0.1214863, inf),
-    "polygamma": lambda arithmetic, node, args: (
+    "polygamma": lambda ends, node, args: (
         POSITIVE if args[0].low % 2 == 1 else -POSITIVE if args[0].low > 0 else EVERYTHING
     ),
-    "count": _sized(1.0, inf), "softmax": lambda arithmetic, node, args: Interval(0.0, 1.0, True),
-    "log_softmax": _sized(-inf, 0.0), "logsumexp": lambda arithmetic, node, args: Interval(args[0].low, inf),
-    "prod": lambda arithmetic, node, args: _NONNEGATIVE if args[0].low >= 0 else EVERYTHING,
-    "norm": lambda arithmetic, node, args: Interval(args[0].magnitude().low, inf, args[0].magnitude().positive),
-    "matmul": lambda arithmetic, node, args: _total(args[0] * args[1]),
-    "triu": lambda arithmetic, node, args: args[0].join(Interval(0.0, 0.0)),
-    "tril": lambda arithmetic, node, args: args[0].join(Interval(0.0, 0.0)),
-    "unselect": lambda arithmetic, node, args: args[0].join(Interval(0.0, 0.0)),
-    "gather_adjoint": lambda arithmetic, node, args: _total(args[0]).join(Interval(0.0, 0.0)),
+    "count": _sized(1.0, inf), "softmax": lambda ends, node, args: Interval(0.0, 1.0, True),
+    "log_softmax": _sized(-inf, 0.0), "logsumexp": lambda ends, node, args: Interval(args[0].low, inf),
+    "prod": lambda ends, node, args: _NONNEGATIVE if args[0].low >= 0 else EVERYTHING,
+    "norm": lambda ends, node, args: Interval(args[0].magnitude().low, inf, args[0].magnitude().positive),
+    "matmul": lambda ends, node, args: _total(args[0] * args[1]),
+    "triu": lambda ends, node, args: args[0].join(Interval(0.0, 0.0)),
+    "tril": lambda ends, node, args: args[0].join(Interval(0.0, 0.0)),
+    "unselect": lambda ends, node, args: args[0].join(Interval(0.0, 0.0)),
+    "gather_adjoint": lambda ends, node, args: _total(args[0]).join(Interval(0.0, 0.0)),
 }  # fmt: skip
 
 
 def _log_ends(x: Interval) -> tuple[float, float]:
-    import math
-
-    low = math.log(x.low) if x.low > 0 else -inf
-    return low, math.log(x.high) if 0 < x.high < inf else inf
+    low = log(x.low) if x.low > 0 else -inf
+    return low, log(x.high) if 0 < x.high < inf else inf

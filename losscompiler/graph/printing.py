@@ -184,7 +184,8 @@ def _range(node: Node, args: list[Shown]) -> Shown:
 
 
 _SPECIAL: dict[str, Callable[[Node, list[Shown]], Shown]] = {
-    "neg": lambda node, args: (f"-{_in(args[0], _SIGN)}", _SIGN),
+    # -(a*b) and (-a)*b have one value, so a product needs no parentheses behind its sign.
+    "neg": lambda node, args: (f"-{_in(args[0], _PRODUCT)}", min(args[0][1], _SIGN) if args[0][1] >= _PRODUCT else _SIGN),
     "not": lambda node, args: (f"not {_in(args[0], _NOT)}", _NOT),
     "pow": lambda node, args: (f"{_in(args[0], _POSTFIX)}**{_in(args[1], _SIGN)}", _POWER),
     # A condition in arithmetic is a number without being told so.

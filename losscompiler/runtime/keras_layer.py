@@ -27,9 +27,8 @@ class FormulaLayer(keras.layers.Layer):
         self.supports_masking = True
         self.initial = {name: np.asarray(self._legal(name, value)).tolist() for name, value in (initial or {}).items()}
         self._parameter_weights = {}
-        self._lengths = {}
         if not self.open_lengths:
-            self.make_weights({})
+            self._make_weights({})
 
     def __call__(self, *data, **kwargs):
         if len(data) == 1 and isinstance(data[0], dict):
@@ -48,16 +47,12 @@ class FormulaLayer(keras.layers.Layer):
         """Names of predictions whose last axis is as long as some parameter."""
         return {n for fact in self.PARAMETERS.values() for n in fact["shape"] if isinstance(n, str)}
 
-    def make_weights(self, lengths):
-        """Make one weight a parameter, unless they are made; ``lengths`` gives the last axis of each of ``open_lengths``."""
-        if self._parameter_weights:
-            return
+    def _make_weights(self, lengths):
         unknown = [name for name in sorted(self.open_lengths) if lengths.get(name) is None]
         if unknown:
             raise ValueError(f"a parameter is as long as the last axis of {unknown[0]!r}, whose length is unknown.")
-        self._lengths = {name: int(lengths[name]) for name in sorted(self.open_lengths)}
         for name, fact in self.PARAMETERS.items():
-            shape = tuple(self._lengths.get(n, n) for n in fact["shape"])
+            shape = tuple(n if isinstance(n, int) else int(lengths[n]) for n in fact["shape"])
             start = np.broadcast_to(np.asarray(self.initial.get(name, fact["initial"]), "float64"), shape)
             self._parameter_weights[name] = self.add_weight(
                 name=name,
@@ -72,17 +67,9 @@ class FormulaLayer(keras.layers.Layer):
         return None if found is None else lambda weight: found(self._inside(weight, *fact["bounds"]))
 
     def build(self, shapes):
-        """Make the weights whose length is that of a prediction's last axis."""
-        self.make_weights({name: shape[-1] for name, shape in zip(self.DATA, shapes, strict=True) if name in self.open_lengths})
-
-    def get_build_config(self):
-        """Return the lengths that the weights were made with."""
-        return {"lengths": dict(self._lengths)} if self._parameter_weights else None
-
-    def build_from_config(self, config):
-        """Make the weights that `get_build_config` described."""
-        self.make_weights(config["lengths"])
-        self.built = True
+        """Make the weights whose length is that of a prediction's last axis; ``shapes`` are those of the data."""
+        if not self._parameter_weights:
+            self._make_weights({name: shape[-1] for name, shape in zip(self.DATA, shapes, strict=True) if name in self.open_lengths})
 
     @staticmethod
     def _inside(weight, lower, upper):

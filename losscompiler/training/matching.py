@@ -23,7 +23,7 @@ def match_data(loss: LossGraph, x: Any, y: Any, y_pred: Any, output_names: Seque
     Raises:
         ArgumentError: if something is missing or ambiguous.
     """
-    return _targets(loss, y) | _predictions(loss, y_pred, output_names) | _inputs(loss, x, y)
+    return _targets(loss, y) | match_predictions(loss, y_pred, output_names) | _inputs(loss, x, y)
 
 
 def _targets(loss: LossGraph, y: Any) -> dict[str, Any]:
@@ -47,7 +47,8 @@ def _targets(loss: LossGraph, y: Any) -> dict[str, Any]:
     return {names[0]: y}
 
 
-def _predictions(loss: LossGraph, y_pred: Any, output_names: Sequence[str]) -> dict[str, Any]:
+def match_predictions(loss: LossGraph, y_pred: Any, output_names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the loss's predictions by name; see `match_data`."""
     names = loss.predictions
     wanted = ", ".join(names)
     if isinstance(y_pred, Mapping):

@@ -9,7 +9,7 @@ import keras
 from losscompiler.errors import ArgumentError
 from losscompiler.training.keras_internals import exempt_from_weight_decay
 from losscompiler.training.layer import LossLayer
-from losscompiler.training.matching import bare, match_data, without_inputs
+from losscompiler.training.matching import bare, match_data, match_predictions, without_inputs
 from losscompiler.training.reduction import Reduction
 from losscompiler.training.values import ParameterValues, log_entries
 
@@ -71,7 +71,7 @@ class LossModel(keras.Model):
         """Return the net's output."""
         del training  # Keras hands it on to the net itself
         y_pred = self.net(self._of_net(x))
-        self._make_weights(y_pred)
+        self._build_loss(y_pred)
         return y_pred
 
     def _of_net(self, x: Any) -> Any:
@@ -82,12 +82,11 @@ class LossModel(keras.Model):
         rest = without_inputs(self._graph, x, known)
         return rest if inputs is None or len(inputs) > 1 else bare(rest)
 
-    def _make_weights(self, y_pred: Any) -> None:
-        """Make the weights whose length is that of a prediction, before the optimizer looks for weights."""
-        wanted = self.loss_layer.open_lengths
-        if wanted and not self.loss_layer.weights:
-            found = match_data(self._graph.of_predictions(), None, None, y_pred, self._output_names)
-            self.loss_layer.make_weights({name: found[name].shape[-1] for name in wanted})
+    def _build_loss(self, y_pred: Any) -> None:
+        """Build the loss, before the optimizer looks for weights: some have the length of a prediction."""
+        if not self.loss_layer.built:
+            found = match_predictions(self._graph, y_pred, self._output_names)
+            self.loss_layer.build([tuple(found[name].shape) if name in found else () for name in self._graph.data])
             self._exempt()
 
     @property

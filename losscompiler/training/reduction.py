@@ -64,7 +64,7 @@ class Reduction:
         rank = max(len(prediction.shape) for prediction in predictions)
         sample_rank = max(1, rank - 1)
         mask = mask_of(values)
-        weight = self._joint(sample_weight)
+        weight = self.joint(sample_weight)
         reduced = self._reduced(rank)
         if weight is not None and 0 in reduced:
             raise ArgumentError(
@@ -79,8 +79,8 @@ class Reduction:
         if not self._depends_on_data:
             values = ops.mean(values)
         if weight is not None:
-            left = max(1, min(sample_rank, len(values.shape))) - len(weight.shape)
-            weight = ops.reshape(weight, (*ops.shape(weight), *[1] * left)) if left > 0 else weight
+            for _ in range(max(1, min(sample_rank, len(values.shape))) - len(weight.shape)):
+                weight = ops.expand_dims(weight, -1)
         return MeanOverSamples(sample_rank)(values, values, weight)
 
     def _reduced(self, rank: int) -> set[int]:
@@ -91,11 +91,12 @@ class Reduction:
         return {axis % rank for axis in axes if isinstance(axis, int) and -rank <= axis < rank}
 
     @staticmethod
-    def _joint(sample_weight: Any) -> Any:
+    def joint(sample_weight: Any) -> Any:
+        """Return the one weight of each sample; given one array a target, their mean."""
         weights = [weight for weight in tree.flatten(sample_weight) if weight is not None]
         if not weights:
             return None
-        # Keras repeats one array for every target; the mean of copies is the array.
+        # Keras repeats one array for every target; the mean of copies is the array again.
         joint = ops.convert_to_tensor(weights[0])
         for weight in weights[1:]:
             joint = joint + weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,22 +24,24 @@ class LossProgram(Protocol):
         ...
 
 
-def analytic(program: LossProgram, arrays: Sequence[Array], upstream: Array | None, dtype: str) -> tuple[Array, list[Array]]:
-    """Return the loss and its analytic gradients, as the emitted program computes them.
+def forward(program: LossProgram, arrays: Sequence[Array], dtype: str) -> tuple[Array, Callable[[Array], list[Array]]]:
+    """Return the loss, and what takes weights of its elements to the analytic gradients of their weighted sum.
 
     Args:
         program: the emitted module.
         arrays: data and parameters in program order.
-        upstream: weights of the elements of the loss; ones if left out.
         dtype: in which everything is computed.
     """
     from keras import ops
 
     value, pullback = program.value_and_pullback(*(ops.convert_to_tensor(array, dtype) for array in arrays))
     found = np.asarray(ops.convert_to_numpy(value))
-    weights = np.ones(found.shape) if upstream is None else np.reshape(upstream, found.shape)
-    pulled = pullback(ops.convert_to_tensor(weights, dtype))
-    return found, [np.asarray(ops.convert_to_numpy(gradient)) for gradient in pulled]
+
+    def pull(upstream: Array) -> list[Array]:
+        weights = ops.convert_to_tensor(np.reshape(upstream, found.shape), dtype)
+        return [np.asarray(ops.convert_to_numpy(gradient)) for gradient in pullback(weights)]
+
+    return found, pull
 
 
 def automatic(program: LossProgram, arrays: Sequence[Array], wanted: Sequence[int], upstream: Array, dtype: str) -> list[Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ import numpy as np
 from losscompiler.errors import ArgumentError
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import operations
-from losscompiler.verify.autodiff import LossProgram, analytic, automatic
+from losscompiler.verify.autodiff import LossProgram, automatic, forward
 from losscompiler.verify.evaluate import check_params, gather_arrays
 from losscompiler.verify.gradient_check import GradientCheck, SymbolCheck
-from losscompiler.verify.reference import Reference, lower
+from losscompiler.verify.reference import Reference
 from losscompiler.verify.sampling import Batch, sample
-from losscompiler.verify.tally import Comparison, Entries
+from losscompiler.verify.tally import Entries, Settings, judge, value_entries
+
+__all__ = ["TOLERANCES", "GradientCheck", "check_gradients", "compare"]
 
 TOLERANCES = {"float64": 1e-8, "float32": 1e-3}
 VALUE = "(value)"
@@ -26,15 +28,6 @@ _MOST_ENTRIES = 96
 _MOST_WORK = 400_000
 """Elementary operations in high precision for one symbol and batch; beyond it, entries are picked at random."""
 _MOST_ELEMENTS = 2_048
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How strictly to compare: the dtype of the program, the largest relative error, and the seed of random choices."""
-
-    dtype: str
-    tolerance: float
-    seed: int
 
 
 def check_gradients(
@@ -95,22 +88,44 @@ def compare(graph: LossGraph, program: LossProgram, batches: Sequence[Batch], se
     for batch in batches:
         arrays = {name: array.astype(settings.dtype).astype("float64") for name, array in batch.arrays.items()}
         reference = Reference(graph, arrays)
-        upstream = random.uniform(0.5, 1.5, size=np.size(reference.value)).astype(settings.dtype).astype("float64")
-        ordered = list(arrays.values())
-        value, pulled = analytic(program, ordered, upstream if _size(program, ordered, settings) == upstream.size else None, settings.dtype)
-        if value.size != upstream.size:
+        value, pull = forward(program, list(arrays.values()), settings.dtype)
+        if value.size != np.size(reference.value):
             wrong_shape[VALUE] = f"the value has shape {value.shape}, the formula's {np.shape(reference.value)}"
             continue
-        entries[VALUE].append(_value_entries(batch, reference, value))
+        upstream = random.uniform(0.5, 1.5, size=value.size).astype(settings.dtype).astype("float64")
+        entries[VALUE].append(value_entries(batch, reference, value))
         wanted = [list(arrays).index(name) for name in names]
-        for name, got, auto in zip(names, pulled, automatic(program, ordered, wanted, upstream, settings.dtype), strict=True):
-            if np.shape(got) != np.shape(arrays[name]):
-                wrong_shape[name] = f"the gradient has shape {np.shape(got)}, the symbol {np.shape(arrays[name])}"
+        automatically = automatic(program, list(arrays.values()), wanted, upstream, settings.dtype)
+        for name, got, auto in zip(names, pull(upstream), automatically, strict=True):
+            if got.shape != arrays[name].shape:
+                wrong_shape[name] = f"the gradient has shape {got.shape}, but {name} has shape {arrays[name].shape}"
                 continue
-            picked = _picked(graph, reference, name, random)
-            derivative = reference.derivative(name, upstream, picked)
+            derivative = reference.derivative(name, upstream, _picked(reference, name, random))
             entries[name].append(Entries(batch, reference, name, upstream, got, auto, derivative))
-    rows = [
-        _row(symbol, entries[symbol], wrong_shape.get(symbol, ""), settings, bool(batches)) for symbol in (VALUE, *names)
-    ]
-    return GradientCheck(graph.source.text.strip(), tuple(rows[1:]), rows[0], settings.tolerance, settings.dtype)
+    judged = [_row(symbol, entries[symbol], wrong_shape.get(symbol, ""), settings) for symbol in (VALUE, *names)]
+    return GradientCheck(graph.source.text.strip(), tuple(judged[1:]), judged[0], settings.tolerance, settings.dtype)
+
+
+def _row(symbol: str, entries: Sequence[Entries], wrong_shape: str, settings: Settings) -> SymbolCheck:
+    row = judge(symbol, entries, settings)
+    return replace(row, problem=wrong_shape) if wrong_shape else row
+
+
+def _picked(reference: Reference, name: str, random: np.random.Generator) -> list[int] | None:
+    """Return which entries of a symbol to differentiate by: all that the budget of work allows."""
+    size = int(np.prod(reference.shapes[name], dtype=int))
+    if reference.loss.loss.pointwise:
+        return None
+    each = 2 * operations([reference.loss.loss]) * max(1, *(int(np.prod(shape, dtype=int)) for shape in reference.shapes.values()))
+    most = max(4, min(_MOST_ENTRIES, _MOST_WORK // max(1, each)))
+    return None if size <= most else sorted(int(i) for i in random.choice(size, size=most, replace=False))
+
+
+def _excerpt(graph: LossGraph, arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the first rows of data that are too many for high precision; parameters stay."""
+    rows = {arrays[name].shape[0] for name in graph.data if arrays[name].ndim}
+    largest = max((arrays[name].size for name in graph.data), default=0)
+    if len(rows) != 1 or largest <= _MOST_ELEMENTS:
+        return arrays
+    kept = max(1, rows.pop() * _MOST_ELEMENTS // largest)
+    return {name: array[:kept] if name in graph.data and array.ndim else array for name, array in arrays.items()}

@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 
 from losscompiler.errors import ArgumentError
+from losscompiler.graph.loss_graph import LossGraph
+from losscompiler.graph.parameter import Parameter
+from losscompiler.graph.shapes import infer, show
 
 _REDUCTIONS = ("none", "mean", "sum")
 _DTYPES = ("float32", "float64")
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,8 @@ class Evaluation:
             bounded parameter by its constrained value.
     """
 
-    value: np.ndarray[Any, Any]
-    gradients: dict[str, np.ndarray[Any, Any]]
+    value: Array
+    gradients: dict[str, Array]
 
 
 def value_and_gradients(
@@ -33,16 +38,19 @@ def value_and_gradients(
 ) -> Evaluation:
     """Evaluate a compiled loss and all its gradients.
 
+    The mean of no elements is 0, and so are its gradients. NaN in the data is no error: it shows where it is.
+
     Args:
         loss: a `CompiledLoss`.
-        data: arrays of targets, predictions and inputs by name.
-        params: values of parameters by name; those left out take their initial values.
+        data: arrays (or anything that NumPy makes a numeric array of) of targets, predictions and inputs by name.
+        params: values of parameters by name, as the formula means them; those left out take their initial values.
         reduction: "none", or "mean" or "sum" over every element of the loss.
         dtype: "float32" or "float64", in which everything is computed.
 
     Raises:
-        ArgumentError: if an array is missing, unknown or not numeric, or an option is unknown.
-        ShapeError: if shapes do not fit.
+        ArgumentError: if an array is missing, unknown or not numeric, a parameter lies outside its bounds or has another
+            shape, or an option is unknown.
+        ShapeError: if shapes do not fit each other or the formula.
     """
     if reduction not in _REDUCTIONS:
         raise ArgumentError(f"reduction must be one of {', '.join(map(repr, _REDUCTIONS))}, not {reduction!r}.")
@@ -61,33 +69,79 @@ def value_and_gradients(
     return Evaluation(np.asarray(reduced), gradients)
 
 
-def gather_arrays(loss: Any, data: Mapping[str, Any], params: Mapping[str, Any] | None, dtype: str) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the arrays of a loss's data and parameters in program order, after checking names, dtypes and shapes."""
-    graph = loss.graph
-    given = dict(params or {})
-    for kind, names, known in (("data", data, graph.data), ("parameter", given, tuple(graph.parameters))):
-        unknown = sorted(set(names) - set(known))
-        if unknown:
-            raise ArgumentError(f"there is no {kind} '{unknown[0]}'; the loss has {', '.join(known) or 'none'}.")
+def gather_arrays(loss: Any, data: Mapping[str, Any], params: Mapping[str, Any] | None, dtype: str) -> dict[str, Array]:
+    """Return the arrays of a loss's data and parameters in program order, after checking names, values and shapes."""
+    graph: LossGraph = loss.graph
+    if not isinstance(data, Mapping):
+        raise ArgumentError(f"data must be a mapping from names to arrays, not {type(data).__name__}.")
+    _check_known("data", data, graph.data)
+    given = check_params(graph, params, dtype)
     missing = [name for name in graph.data if name not in data]
     if missing:
         raise ArgumentError(f"data for '{missing[0]}' are missing; the loss needs {', '.join(graph.data)}.")
     arrays = {name: _numeric(name, data[name], dtype) for name in graph.data}
     for name, parameter in graph.parameters.items():
-        value = _numeric(name, given.get(name, parameter.init), dtype)
-        lengths = tuple(arrays[n].shape[-1] if isinstance(n, str) else n for n in parameter.shape)
+        value = given[name] if name in given else np.asarray(parameter.init, dtype)
+        lengths = tuple(_length(name, n, arrays) if isinstance(n, str) else n for n in parameter.shape)
         try:
-            arrays[name] = np.broadcast_to(value, lengths)
+            arrays[name] = np.array(np.broadcast_to(value, lengths))
         except ValueError:
-            raise ArgumentError(f"parameter '{name}' has shape {lengths}; got {value.shape}.") from None
+            raise ArgumentError(f"parameter '{name}' has shape {show(lengths)}; got {show(value.shape)}.") from None
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    infer(graph, {**shapes, **{name: tuple(value.shape) for name, value in graph.constants.items()}})
     return arrays
 
 
-def _numeric(name: str, value: Any, dtype: str) -> np.ndarray[Any, Any]:
+def check_params(graph: LossGraph, params: Mapping[str, Any] | None, dtype: str) -> dict[str, Array]:
+    """Return values of parameters as arrays, after checking their names and bounds.
+
+    Raises:
+        ArgumentError: if a name is unknown, or a value is not numeric or outside the parameter's bounds.
+    """
+    if params is not None and not isinstance(params, Mapping):
+        raise ArgumentError(f"params must be a mapping from names to numbers, not {type(params).__name__}.")
+    given = dict(params or {})
+    _check_known("parameter", given, tuple(graph.parameters))
+    found = {name: _numeric(name, value, dtype) for name, value in given.items()}
+    for name, value in given.items():
+        _check_bounds(name, np.asarray(value, "float64"), graph.parameters[name])
+    return found
+
+
+def _check_known(kind: str, names: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    unknown = sorted(str(name) for name in set(names) - set(known))
+    if unknown:
+        raise ArgumentError(f"there is no {kind} '{unknown[0]}'; the loss has {', '.join(known) or 'none'}.")
+
+
+def _check_bounds(name: str, value: Array, parameter: Parameter) -> None:
+    """Refuse what lies outside; a bound itself is a legal value only where the interval is closed. NaN passes through."""
+    (low, high), (closed_low, closed_high) = parameter.bounds, parameter.closed
+    outside = np.zeros(value.shape, bool)
+    if low is not None:
+        outside |= value < low if closed_low else value <= low
+    if high is not None:
+        outside |= value > high if closed_high else value >= high
+    if outside.any():
+        raise ArgumentError(f"parameter '{name}' = {value[outside].flat[0]:g} lies outside its bounds {parameter.interval()}.")
+
+
+def _length(name: str, prediction: str, arrays: Mapping[str, Array]) -> int:
+    shape = arrays[prediction].shape
+    if not shape:
+        raise ArgumentError(f"parameter '{name}' has the length of {prediction}'s last axis, but {prediction} is a single number.")
+    return int(shape[-1])
+
+
+def _numeric(name: str, value: Any, dtype: str) -> Array:
     try:
         array = np.asarray(value)
         if array.dtype == object or array.dtype.kind not in "biuf":
             raise TypeError
         return array.astype(dtype)
     except (TypeError, ValueError):
-        raise ArgumentError(f"'{name}' must be an array of numbers, not {type(value).__name__}.") from None
+        raise ArgumentError(f"'{name}' must be an array of numbers, not {_describe(value)}.") from None
+
+
+def _describe(value: Any) -> str:
+    return "a list of rows of different lengths or of other things" if isinstance(value, list | tuple) else type(value).__name__

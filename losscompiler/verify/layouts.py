@@ -96,9 +96,10 @@ def _columns(loss: LossGraph) -> list[int]:
 
 def _prediction_shapes(names: tuple[str, ...], rows: int, columns: int) -> Iterator[Shapes]:
     for shape in ((rows, columns), (rows,), (rows, 1), (columns, columns), (2, rows, columns), (2, columns, columns)):
-        yield dict.fromkeys(names, shape)
+        alike: Shapes = dict.fromkeys(names, shape)
+        yield alike
         if len(names) > 1 and shape == (rows, columns):
-            yield from ({**dict.fromkeys(names, shape), name: (rows, 1)} for name in names)
+            yield from ({**alike, name: (rows, 1)} for name in names)
 
 
 def _data_shapes(widest: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:

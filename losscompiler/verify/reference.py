@@ -20,6 +20,7 @@ from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.precise import Arithmetic, apply
 from losscompiler.graph.shapes import align
 from losscompiler.verify.kinks import margins
+from losscompiler.verify.rounding import Disturbance, Rounding, Shaking, lift, signs
 
 DIGITS = 110
 _STEP = "1e-30"
@@ -27,6 +28,9 @@ _SMOOTH = "1e-12"
 """One-sided slopes that differ by more than this share of themselves belong to a kink; smooth ones differ by 1e-30."""
 _FLAT = "1e-20"
 """Slopes below this are 0: a stationary point is no kink."""
+
+_SHAKE = "1e-25"
+_DRAWS = 3
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +68,8 @@ class Reference:
             given = {**arrays, **loss.constants}
             lifted = {name: lift(arithmetic, np.asarray(array)) for name, array in given.items()}
             self.symbols = _aligned(loss, lifted)
-            self.values = self._evaluate(arithmetic, self.symbols, {}, None)
+            self._disturb: Disturbance | None = None
+            self.values = self._evaluate(arithmetic, self.symbols, {})
         self.value = np.asarray(self.values[loss.loss.index], dtype=object)
         self._moving = {name: _moving(self.nodes, name) for name in arrays}
 
@@ -75,10 +80,7 @@ class Reference:
         with mpmath.workdps(self.digits):
             yield Arithmetic()
 
-    def _evaluate(
-        self, arithmetic: Arithmetic, symbols: Mapping[str, Any], kept: Mapping[int, Any],
-        disturb: Callable[[Node, Any], Any] | None,
-    ) -> dict[int, Any]:  # fmt: skip
+    def _evaluate(self, arithmetic: Arithmetic, symbols: Mapping[str, Any], kept: Mapping[int, Any]) -> dict[int, Any]:
         """Return the value of every node; those in ``kept`` are taken as they are."""
         done = dict(kept)
         for node in self.nodes:
@@ -90,13 +92,13 @@ class Reference:
                 value = arithmetic.number(node.value)
             else:
                 value = apply(arithmetic, node, [done[arg.index] for arg in node.args])
-            done[node.index] = value if disturb is None else disturb(node, value)
+            done[node.index] = value if self._disturb is None else self._disturb(arithmetic, node, value)
         return done
 
     def _at(self, arithmetic: Arithmetic, name: str, moved: Any) -> Array:
         """Return the loss with one symbol moved; what it moves only through stop_gradient stays."""
         kept = {index: value for index, value in self.values.items() if index not in self._moving[name]}
-        return np.asarray(self._evaluate(arithmetic, {**self.symbols, name: moved}, kept, None)[self.loss.loss.index], dtype=object)
+        return np.asarray(self._evaluate(arithmetic, {**self.symbols, name: moved}, kept)[self.loss.loss.index], dtype=object)
 
     # -- derivatives
     def derivative(self, name: str, upstream: Array, entries: Iterable[int] | None = None) -> Derivative:
@@ -116,8 +118,8 @@ class Reference:
             if self.loss.loss.pointwise:
                 slope, kink = self._slope(arithmetic, name, lambda x, h: x + h)
                 spread = np.broadcast_to(np.zeros((), object), np.broadcast_shapes(np.shape(slope), shape))
-                truth = _summed(np.asarray(slope * weights, dtype=object) + spread, shape)
-                kinks = _summed(np.broadcast_to(kink, np.shape(spread)).astype(int), shape) > 0
+                truth = summed(np.asarray(slope * weights, dtype=object) + spread, shape)
+                kinks = summed(np.broadcast_to(kink, np.shape(spread)).astype(int), shape) > 0
                 return Derivative(truth, kinks, np.ones(shape, bool))
             return self._entry_by_entry(arithmetic, name, weights, entries)
 
@@ -155,23 +157,20 @@ class Reference:
         return np.asarray(found, dtype=bool)
 
     # -- how far rounding may carry a value
-    def _shaken(self, arithmetic: Arithmetic, shaken: Callable[[Any], Any]) -> Reference:
-        """Return the same loss at inputs that are moved; a decimal constant that is not binary is rounded as data are."""
-
-        def disturb(node: Node, value: Any) -> Any:
-            return shaken(value) if node.op == "const" and _inexact(value) else value
-
+    def _disturbed(self, arithmetic: Arithmetic, disturb: Disturbance, symbols: Mapping[str, Any] | None = None) -> Reference:
+        """Return the same loss with the results of its operations, or its inputs too, moved."""
         other = copy(self)
-        other.symbols = {name: shaken(x) for name, x in self.symbols.items()}
-        other.values = other._evaluate(arithmetic, other.symbols, {}, disturb)
+        other._disturb = disturb
+        other.symbols = dict(self.symbols if symbols is None else symbols)
+        other.values = other._evaluate(arithmetic, other.symbols, {})
         other.value = np.asarray(other.values[self.loss.loss.index], dtype=object)
         return other
 
     def near_kink(self, unit: float, seed: int, draws: int = 3) -> Array:
-        """Tell for each element of the loss whether rounding can carry it across a kink; of a loss with reductions, for all at once.
+        """Tell for each element of the loss whether rounding can carry it across a kink; with reductions, for all at once.
 
-        Every operation's result is moved at random by a few units of rounding (Monte Carlo arithmetic: Parker 1997); a
-        kink is near if what decides its side changes by more than a hundredth of itself.
+        A kink is near if what decides its side changes by more than a hundredth of itself when every operation rounds
+        at random.
         """
         shape = np.shape(self.value)
         near = np.zeros(shape, bool)
@@ -179,44 +178,47 @@ class Reference:
         with self._precision() as arithmetic:
             exact = margins(arithmetic, self.nodes, self.values)
             for _ in range(draws):
-                moved = self._evaluate(arithmetic, self.symbols, {}, _rounding(arithmetic, random, 4 * unit))
-                for before, after in zip(exact, margins(arithmetic, self.nodes, moved), strict=True):
+                other = self._disturbed(arithmetic, Rounding(random, 4 * unit))
+                for before, after in zip(exact, margins(arithmetic, self.nodes, other.values), strict=True):
                     changed = np.asarray(np.frompyfunc(_changed, 2, 1)(before, after), dtype=bool)
                     near |= np.broadcast_to(changed, shape) if self.loss.loss.pointwise else bool(np.any(changed))
         return near
 
-    def condition(self, name: str | None, upstream: Array, seed: int, draws: int = 3) -> Array:
-        """Return how far the derivative by ``name`` (or the loss itself, for ``None``) moves for a relative change of all data by 1.
+    def condition(self, name: str | None, upstream: Array, seed: int) -> Array:
+        """Return how far the derivative by ``name`` (the loss itself, for ``None``) moves for a relative change of all data by 1.
 
         This is about the sum of abs(x * dg/dx) over every input x of the value g: one unit of rounding in the inputs
         moves g by a unit of this.
         """
         random = np.random.default_rng(seed)
         with self._precision() as arithmetic:
-            tiny = arithmetic.context.mpf("1e-25")
+            tiny = arithmetic.context.mpf(_SHAKE)
 
-            def shaken(x: Any) -> Any:
-                signs = lift(arithmetic, random.choice([-1.0, 1.0], size=np.shape(x)))
-                return x * (1 + tiny * signs)
+            def others() -> Iterator[Reference]:
+                for _ in range(_DRAWS):
+                    shaken = {name: x * (1 + tiny * lift(arithmetic, signs(random, x))) for name, x in self.symbols.items()}
+                    yield self._disturbed(arithmetic, Shaking(random, tiny), shaken)
 
-            base = self.value if name is None else self.derivative(name, upstream).truth
-            widest: Any = None
-            for _ in range(draws):
-                other = self._shaken(arithmetic, shaken)
-                found = other.value if name is None else other.derivative(name, upstream).truth
-                change = np.abs(np.asarray((found - base) / tiny, dtype=object))
-                widest = change if widest is None else np.where(np.asarray(change > widest, dtype=bool), change, widest)
-            return np.asarray(widest, dtype=object)
+            return self._widest_change(name, upstream, others(), tiny)
+
+    def noise(self, name: str | None, upstream: Array, seed: int, unit: float) -> Array:
+        """Return how far the derivative by ``name`` (the loss itself, for ``None``) moves when the loss as written rounds at random."""
+        random = np.random.default_rng(seed)
+        with self._precision() as arithmetic:
+            others = (self._disturbed(arithmetic, Rounding(random, unit)) for _ in range(_DRAWS))
+            return self._widest_change(name, upstream, others, arithmetic.number(1))
+
+    def _widest_change(self, name: str | None, upstream: Array, others: Iterable[Reference], unit: Any) -> Array:
+        base = self.value if name is None else self.derivative(name, upstream).truth
+        widest: Array | None = None
+        for other in others:
+            found = other.value if name is None else other.derivative(name, upstream).truth
+            change = np.abs(np.asarray((found - base) / unit, dtype=object))
+            widest = change if widest is None else np.where(np.asarray(change > widest, dtype=bool), change, widest)
+        return np.asarray(widest, dtype=object)
 
 
 # -- arrays
-def lift(arithmetic: Arithmetic, array: Array) -> Any:
-    """Return an array of floats as exact numbers of the arithmetic; a scalar as one number."""
-    if np.ndim(array) == 0:
-        return arithmetic.number(float(array))
-    return np.asarray(np.frompyfunc(lambda x: arithmetic.number(float(x)), 1, 1)(array), dtype=object)
-
-
 def lower(array: Any) -> Array:
     """Return high-precision numbers as float64; what is too large is infinite."""
     return np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(array, dtype=object)), dtype="float64")
@@ -226,12 +228,12 @@ def _aligned(loss: LossGraph, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Give data whose rank is one less than the predictions' a trailing axis of length 1, as the language says."""
     shapes = align(loss, {name: np.shape(array) for name, array in arrays.items()})
     return {
-        name: array if np.shape(array) == shapes[name] else np.asarray(array, dtype=object).reshape(np.shape(array) + (1,))
+        name: array if np.shape(array) == shapes[name] else np.asarray(array, dtype=object).reshape((*np.shape(array), 1))
         for name, array in arrays.items()
     }
 
 
-def _summed(array: Array, shape: tuple[int, ...]) -> Array:
+def summed(array: Array, shape: tuple[int, ...]) -> Array:
     """Sum an array over the axes along which ``shape`` was broadcast to it."""
     lead = array.ndim - len(shape)
     array = np.asarray(array.sum(axis=tuple(range(lead))), dtype=array.dtype) if lead else array
@@ -246,35 +248,6 @@ def _moving(nodes: Iterable[Node], name: str) -> set[int]:
         if (node.op == "symbol" and node.name == name) or (node.op != "stop_gradient" and any(arg.index in found for arg in node.args)):
             found.add(node.index)
     return found
-
-
-# -- rounding
-_EXACT = frozenset(
-    "neg abs sign where number relu maximum minimum clip floor ceil round stop_gradient max min any all count sort flip argmax argmin select"
-    " range gather one_hot concat arange transpose diag eye_like triu tril vector broadcast_to lt le gt ge eq ne and or not".split()
-)
-"""Operations that round nothing."""
-
-
-def _inexact(value: Any) -> bool:
-    return bool(abs(value) < 1e300 and float(value) != value)
-
-
-def _rounding(arithmetic: Arithmetic, random: np.random.Generator, unit: float) -> Callable[[Node, Any], Any]:
-    one, size = arithmetic.number(1), arithmetic.number(unit)
-
-    def move(x: Any, sign: float) -> Any:
-        return x if isinstance(x, bool) or x == arithmetic.context.floor(x) else x * (one + size * sign)
-
-    def disturb(node: Node, value: Any) -> Any:
-        if node.op == "symbol" or node.op in _EXACT or isinstance(value, bool):
-            return value
-        signs = random.uniform(-1, 1, size=np.shape(value))
-        if np.shape(value) == ():
-            return move(value, float(signs))
-        return np.asarray(np.frompyfunc(move, 2, 1)(value, signs), dtype=object)
-
-    return disturb
 
 
 def _changed(before: Any, after: Any) -> bool:

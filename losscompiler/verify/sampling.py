@@ -137,8 +137,8 @@ class _Sampler:
     def _edge_columns(self, count: int) -> tuple[dict[str, Array], Array]:
         columns, picks = self._random_columns(count)
         for name in self.names:
-            edge = self.random.random(count) < 0.6
-            columns[name] = self._fitting(name, np.where(edge, self.random.choice(_EDGES, size=count), columns[name]), np.zeros(count, bool))
+            edges = np.where(self.random.random(count) < 0.6, self.random.choice(_EDGES, size=count), columns[name])
+            columns[name] = self._fitting(name, edges, np.zeros(count, bool))
         if len(self.names) > 1:
             for i in np.flatnonzero(self.random.random(count) < 0.25):
                 one, other = self.random.choice(len(self.names), size=2, replace=False)
