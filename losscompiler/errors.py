@@ -83,8 +83,9 @@ class FormulaError(LossCompilerError):
         return type(self), (self.code, self.message, self.source, self.span, self.hint, self.notes)
 
     def __str__(self) -> str:
-        parts = [self.message, self.source.excerpt(self.span)]
-        parts += [self.source.excerpt(span) for span in self.notes]
+        # Places inside the span say more than the span itself: the two operands, not the whole sum.
+        inside = all(self.span.start <= note.start and note.end <= self.span.end for note in self.notes)
+        parts = [self.message, self.source.excerpts(self.notes if self.notes and inside else (self.span, *self.notes))]
         if self.hint:
             parts.append(self.hint)
         return "\n".join(parts)

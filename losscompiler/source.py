@@ -54,18 +54,28 @@ class Source:
         """Return the text of a span."""
         return self.text[span.start : span.end]
 
-    def excerpt(self, span: Span) -> str:
-        """Draw the line of a span with carets under it.
+    def excerpt(self, span: Span, *others: Span) -> str:
+        """Draw the line of a span with carets under it, and under other spans that begin on the same line.
 
-        Lines longer than the screen are cut around the span; control characters are shown as spaces so that the
+        Lines longer than the screen are cut around the first span; control characters are shown as spaces so that the
         carets stay under their text.
         """
         lineno, column = self.position(span.start)
         line = self.line(lineno)
-        width = max(1, min(span.end - span.start, len(line) - column + 1))
         first = max(0, column - 1 - _WIDEST_EXCERPT // 2) if len(line) > _WIDEST_EXCERPT else 0
         shown = "".join(c if c.isprintable() else " " for c in line[first : first + _WIDEST_EXCERPT])
-        caret = column - 1 - first
-        width = max(1, min(width, _WIDEST_EXCERPT - caret))
+        marks = [" "] * (len(shown) + 1)
+        for marked in (span, *others):
+            begin = self.position(marked.start)[1] - 1 - first
+            width = max(1, min(marked.end - marked.start, len(line) - first - begin))
+            for place in range(max(0, begin), min(begin + width, len(marks))):
+                marks[place] = "^"
         prefix = f"  {lineno} | "
-        return f"{prefix}{shown}\n{' ' * (len(prefix) - 2)}| {' ' * caret}{'^' * width}"
+        return f"{prefix}{shown}\n{' ' * (len(prefix) - 2)}| {''.join(marks).rstrip()}"
+
+    def excerpts(self, spans: tuple[Span, ...]) -> str:
+        """Draw the lines of several spans, each line once."""
+        by_line: dict[int, list[Span]] = {}
+        for span in spans:
+            by_line.setdefault(self.position(span.start)[0], []).append(span)
+        return "\n".join(self.excerpt(*group) for group in by_line.values())

@@ -13,7 +13,7 @@ from typing import Any
 from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.precise import Arithmetic, apply
 
-_SLOW = 60
+_SLOW = 200
 """What a function that NumPy does not have costs, in functions that it has."""
 
 

@@ -29,6 +29,7 @@ class Function:
         summary: one line for the reference.
         category: heading in the reference.
         kind: how shapes are treated.
+        shape: name of the shape rule; by default that of the kind (operands broadcast; the axis is cut to 1; x's own shape).
         synonyms: other accepted names.
         optional: how many trailing arguments may be left out (structural and inline functions only).
         partials: for elementwise functions, the partial derivative by each argument; "0" where it vanishes or is not defined.
@@ -53,6 +54,7 @@ class Function:
     summary: str
     category: str
     kind: Kind = Kind.ELEMENTWISE
+    shape: str = ""
     synonyms: tuple[str, ...] = ()
     optional: int = 0
     partials: tuple[str, ...] = ()

@@ -88,7 +88,7 @@ class _Builder:
         self._check_given_parameters()
         return LossGraph(
             self.source, self.graph, loss, *(self._data_of(role) for role in _ROLES), self.parameters,  # type: ignore[arg-type]
-            {name: value for name, value in self.constants.items() if not isinstance(value, Fraction)}, self.definitions,
+            {name: value for name, value in self.constants.items() if getattr(value, "shape", ()) != ()}, self.definitions,
             tuple(name for name in self.definitions if name not in self.used), tuple(self.implicit), tuple(self.hazards), self.defined_at | self.places,
         )  # fmt: skip
 
@@ -192,10 +192,7 @@ class _Builder:
             closed = (interval.closed_lower, interval.closed_upper)
         init: Any = None
         if statement.initial is not None:
-            if isinstance(statement.initial, tree.Vector):
-                init = [self._constant(item, "bad-initial") for item in statement.initial.items]
-            else:
-                init = self._constant(statement.initial, "bad-initial")
+            init = self._initial(statement.initial)
         try:
             Parameter(bounds=bounds, closed=closed)
         except ArgumentError as error:
@@ -205,6 +202,12 @@ class _Builder:
         except ArgumentError as error:
             place = statement.initial.span if statement.initial is not None else statement.span
             raise ParameterError("bad-initial", f"{error}".rstrip("."), self.source, place, "Start inside the bounds, with the declared shape.") from None
+
+    def _initial(self, node: tree.Expression) -> Any:
+        """Return an initial value: a number, or lists of numbers for vector literals."""
+        if isinstance(node, tree.Vector):
+            return [self._initial(item) for item in node.items]
+        return self._constant(node, "bad-initial")
 
     def _dimension(self, dimension: tree.Number | tree.Name) -> int | str:
         if isinstance(dimension, tree.Number):
@@ -226,7 +229,10 @@ class _Builder:
                 return self.graph.const(name.name, name.span)
             raise ParameterError(code, f"'{name.name}' is not constant", self.source, name.span, "Bounds and initial values are made of numbers and pi.")
 
-        value = constant_value(ExpressionBuilder(self.graph, self.source, refuse, self.graph.make).build(node), self.source)
+        constant = ExpressionBuilder(self.graph, self.source, refuse, self.graph.make).build(node)
+        value = constant_value(constant, self.source)
+        if value is None:
+            raise ParameterError(code, "this is not a single number", self.source, node.span, "Bounds and initial values are made of numbers and pi.")
         if math.isinf(value) and code == "bad-initial":
             raise ParameterError(code, "an initial value must be finite", self.source, node.span, "Write a number.")
         return value

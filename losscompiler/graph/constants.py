@@ -15,15 +15,16 @@ from losscompiler.source import Source, Span
 _LARGEST = 1.7976931348623157e308
 
 
-def constant_value(node: Node, source: Source) -> float:
-    """Return the value of a constant expression, rounded once to float64.
+def constant_value(node: Node, source: Source) -> float | None:
+    """Return the value of a constant expression, rounded once to float64; ``None`` if it is no single number.
 
     Raises:
         FormulaLimitError: if a value on the way overflows or is not real.
     """
     if node.op == "const" and isinstance(node.value, Fraction):
         return float(node.value)
-    return float(constant_values([node], source)[node.index])
+    values = constant_values([node], source)
+    return float(values[node.index]) if node.index in values else None
 
 
 def constant_values(roots: Iterable[Node], source: Source) -> dict[int, Any]:

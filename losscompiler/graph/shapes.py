@@ -90,10 +90,10 @@ class _Checker:
             self.shapes[node.index] = self._operation(node, [self.shapes[arg.index] for arg in node.args])
 
     def _operation(self, node: Node, shapes: list[Shape]) -> Shape:
-        rule = _RULES.get(node.op)
-        if rule is not None:
-            return rule(self, node, shapes)
-        kind = FUNCTIONS[node.op].kind
+        row = FUNCTIONS[node.op]
+        if row.shape:
+            return _RULES[row.shape](self, node, shapes)
+        kind = row.kind
         if kind is Kind.REDUCTION:
             return self._reduced(node, shapes[0])
         if kind is Kind.ALONG_AXIS:
@@ -248,9 +248,9 @@ class _Checker:
 _RULES: dict[str, Callable[[_Checker, Node, list[Shape]], Shape]] = {
     "select": _Checker._select, "range": _Checker._range, "gather": _Checker._gather, "one_hot": _Checker._one_hot,
     "arange": _Checker._arange, "vector": _Checker._vector, "concat": _Checker._concat, "matmul": _Checker._matmul,
-    "transpose": _Checker._transpose, "diag": _Checker._diag, "eye_like": _Checker._square_like, "triu": _Checker._square_like,
-    "tril": _Checker._square_like, "broadcast_to": _Checker._like, "sum_to": _Checker._like,
+    "transpose": _Checker._transpose, "diag": _Checker._diag, "square_like": _Checker._square_like, "like": _Checker._like,
 }  # fmt: skip
+"""Shape rules by the name that a row of the table gives."""
 
 
 def _join(a: Shape, b: Shape) -> Shape | None:
