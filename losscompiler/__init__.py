@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         UntrainedLossError,
     )
     from losscompiler.graph.parameter import Parameter
-    from losscompiler.training import LossLayer, LossModel
+    from losscompiler.training import LossLayer, LossModel, load_model
 
 __version__ = "0.1.0"
 
@@ -38,6 +38,7 @@ _HOMES = {
     "Parameter": "losscompiler.graph.parameter",
     "LossLayer": "losscompiler.training",
     "LossModel": "losscompiler.training",
+    "load_model": "losscompiler.training",
     "catalog": "losscompiler.catalog",
 } | dict.fromkeys(
     (
@@ -69,6 +70,7 @@ __all__ = [
     "UntrainedLossError",
     "catalog",
     "compile_loss",
+    "load_model",
 ]
 
 

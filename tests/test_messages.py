@@ -152,9 +152,7 @@ Add the missing ')'.
         """
 ']' cannot close '('
   1 | (y - p]
-    |       ^
-  1 | (y - p]
-    | ^
+    | ^     ^
 Close it with ')'.
 """,
     ),

@@ -52,20 +52,19 @@ def guards_of(root: Node, nodes: Iterable[Node]) -> dict[int, Guards]:
     return found
 
 
-def conditions(nodes: Iterable[Node], guards: Mapping[int, Guards]) -> list[Condition]:
-    """Return what every function below asks of its arguments."""
-    found: list[Condition] = []
+def conditions(nodes: Iterable[Node], guards: Mapping[int, Guards], found: Mapping[int, Interval]) -> list[Condition]:
+    """Return what every function below asks of its arguments, given the ranges of nodes."""
+    asked: list[Condition] = []
     for node in nodes:
-        if node.args and not node.constant:
-            found += _asked(node, guards[node.index])
-    return found
+        if node.op == "pow" and not node.constant:
+            asked += _asked_by_power(node, guards[node.index], found[node.args[1].index])
+        elif node.args and not node.constant:
+            asked += _asked(node, guards[node.index])
+    return asked
 
 
 def _asked(node: Node, guards: Guards) -> Iterable[Condition]:
     row = FUNCTIONS[node.op]
-    if node.op == "pow":
-        yield from _asked_by_power(node, guards)
-        return
     for text in row.domain:
         name, symbol, rest = text.split(" ", 2)
         operand = node.args[row.arguments.index(name)]
@@ -79,15 +78,14 @@ def _asked(node: Node, guards: Guards) -> Iterable[Condition]:
         yield Condition(node, operand, allowed, guards)
 
 
-def _asked_by_power(node: Node, guards: Guards) -> Iterable[Condition]:
-    base, exponent = node.args
-    value = exponent.value if exponent.op == "const" else None
+def _asked_by_power(node: Node, guards: Guards, exponent: Interval) -> Iterable[Condition]:
+    base = node.args[0]
+    value = node.args[1].value if node.args[1].op == "const" else None
     if isinstance(value, Fraction) and value.denominator == 1:
         if value < 0:
             yield Condition(node, base, None, guards, mild=True)
         return
-    rising = isinstance(value, Fraction) and value > 0
-    yield Condition(node, base, _NOT_NEGATIVE if rising else POSITIVE, guards, mild=True)
+    yield Condition(node, base, _NOT_NEGATIVE if exponent.positive else POSITIVE, guards, mild=True)
 
 
 class Judge:

@@ -81,7 +81,7 @@ def settle(study: Study) -> Domains:
     known = {name: interval_of(parameter) for name, parameter in study.parameters.items()}
     known |= {name: Interval(float(value.min()), float(value.max())) for name, value in study.given.constants.items() if getattr(value, "size", 0)}
     judge = Judge(study.nodes, known)
-    asked = conditions(study.nodes, guards_of(study.loss, study.nodes))
+    asked = conditions(study.nodes, guards_of(study.loss, study.nodes), judge.ranges)
     uncertain = [condition for condition in asked if not judge.certain(condition)]
     wishes: dict[int, Wish] = {}
     left: list[Condition] = []

@@ -60,6 +60,9 @@ class Catalog(ModuleType, Mapping[str, Entry]):
             raise KeyError(self._unknown(key))
         return entry
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

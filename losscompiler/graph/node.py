@@ -241,6 +241,9 @@ def _axes(op: str, args: tuple[Node, ...], attrs: Attributes, index: int, vector
             return args[1].axes
         case "unconcat_first" | "unconcat_last":
             return args[1].axes
+        case "count":
+            # Every row counts the same, so the number has no axes.
+            return ax.SCALAR
         case "select" | "diag" | "arange" | "gather" | "range" | "vector" | "one_hot" | "concat" | "matmul" | "transpose":
             if op == "vector" or (op == "arange" and args[0].constant):
                 return ax.leaf(f"#{index}")

@@ -29,7 +29,12 @@ def _freeze(value: Any, what: str) -> Value:
 
 
 def _lengths(value: Value) -> tuple[int, ...]:
-    return () if isinstance(value, float) else (len(value), *(_lengths(value[0]) if value else ()))
+    if isinstance(value, float):
+        return ()
+    below = {_lengths(item) for item in value}
+    if len(below) > 1:
+        raise ArgumentError("the rows of the initial value differ in length.")
+    return (len(value), *(below.pop() if below else ()))
 
 
 def flat(value: Value) -> list[float]:

@@ -44,9 +44,9 @@ def _mean(arithmetic: Arithmetic, node: Node, x: Any) -> Any:
 
 
 def _count(arithmetic: Arithmetic, node: Node, x: Any) -> Any:
-    x = _valid(_array(x), None)
-    total = _np().sum(_np().ones(x.shape, dtype=int), axis=_axis(node), keepdims=True)
-    return _map(arithmetic.number, total.astype(object))
+    shape, axis = _valid(_array(x), None).shape, _axis(node)
+    counted = shape if axis is None else [shape[one] for one in (axis if isinstance(axis, tuple) else (axis,))]
+    return arithmetic.number(int(_np().prod(counted, dtype=int)))
 
 
 def _map(function: Callable[..., Any], *arrays: Any) -> Any:

@@ -10,6 +10,7 @@ from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.source import Source
+from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.rules import RULES, Rule
 from losscompiler.syntax import parse
 
@@ -40,8 +41,10 @@ def _match(pattern: Node, node: Node, found: dict[str, Node], axes: list[object]
     return all(_match(part, arg, found, axes) for part, arg in zip(pattern.args, node.args, strict=True))
 
 
-def rewrite(graph: Graph, roots: Sequence[Node], rules: Sequence[Rule]) -> tuple[dict[int, Node], list[tuple[Rule, Node]]]:
-    """Apply rules below the roots, operands first, until none fits.
+def rewrite(
+    graph: Graph, roots: Sequence[Node], rules: Sequence[Rule], log_domain: LogDomain | None = None
+) -> tuple[dict[int, Node], list[tuple[Rule, Node]]]:
+    """Apply rules, and logarithms inside products, below the roots, operands first, until none fits.
 
     Returns:
         For every node below the roots what stands in its place, and the rules that fired with the node they replaced.
@@ -57,6 +60,8 @@ def rewrite(graph: Graph, roots: Sequence[Node], rules: Sequence[Rule]) -> tuple
             new = graph.make(node.op, *(done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
         for _ in range(4):
             step = _apply(graph, new, by_operation.get(new.op, ()))
+            inside = log_domain.apply(new) if step is None and log_domain is not None and not new.constant else None
+            step = step if inside is None else (LOG_DOMAIN, inside)
             if step is None:
                 break
             fired.append((step[0], node))
@@ -88,6 +93,8 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     Gradients are derived from the rewritten loss: the derivative of log_sigmoid is accurate where that of
     log(sigmoid) is 0/0.
     """
-    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES)
+    done, fired = rewrite(
+        loss.graph, [loss.loss, *loss.definitions.values()], RULES, LogDomain(loss.graph, loss.parameters)
+    )
     definitions = {name: done[node.index] for name, node in loss.definitions.items()}
     return replace(loss, loss=done[loss.loss.index], definitions=definitions), fired

@@ -239,7 +239,10 @@ def _admissible(loss: LossGraph, arrays: Mapping[str, Array]) -> Array:
             name: array + direction * _NUDGE * (1 + position) if name in moving else array
             for position, (name, array) in enumerate(arrays.items())
         }
-        value = Reference(loss, moved, _DIGITS).value
+        try:
+            value = Reference(loss, moved, _DIGITS).value
+        except IndexError:  # a position outside of what it is looked up in
+            return np.zeros(1, bool)
         here = np.asarray(np.frompyfunc(_finite, 1, 1)(value), dtype=bool)
         good = here if good is None else good & here
     assert good is not None

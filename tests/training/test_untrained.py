@@ -35,6 +35,6 @@ def test_among_several_losses_too() -> None:
 
 def test_a_call_of_ones_own_is_no_compiled_loss() -> None:
     layer = lc.LossLayer(lc.compile_loss("a*(y - p)**2", findings="ignore"))
-    with keras.ops.name_scope("loss"):
+    with keras.name_scope("loss"):
         assert not inside_compiled_loss()
         np.testing.assert_allclose(layer(Y, 3 * Y), 4 * Y)
