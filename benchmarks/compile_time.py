@@ -33,8 +33,8 @@ def product(size: int) -> str:
 
 FAMILIES = {
     "sum of n terms, n parameters": (wide, (10, 100, 1000), 100),
-    "softplus/tanh nested n deep": (deep, (10, 20, 40), 20),
-    "product of n factors": (product, (10, 30, 100), 30),
+    "softplus/tanh nested n deep": (deep, (10, 20, 40), 40),
+    "product of n factors": (product, (10, 30, 100), 100),
 }
 
 

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--samples", type=_positive, default=64, help="random points (64)")
             command.add_argument("--seed", type=int, default=0, help="seed of the random points (0)")
     demo = commands.add_parser("demo", help="train a model and a loss parameter on real data", description=_demo.__doc__)
-    demo.add_argument("--epochs", type=_positive, default=60, help="passes over the data (60)")
+    demo.add_argument("--epochs", type=_positive, default=40, help="passes over the data (40)")
     demo.add_argument("--json", action="store_true", help="print JSON for scripts")
     demo.set_defaults(run=_demo)
     return parser

@@ -10,13 +10,13 @@ from losscompiler.compiler import compile_loss
 STUDENT_T = """\
 # Negative log-likelihood of Student's t: how heavy the tails are, and how wide, is learned with the model.
 param s > 0 = 1
-param nu > 2 = 30
+param nu > 2 = 5
 z = (y - p)/s
 log(s) + lgamma(nu/2) - lgamma((nu + 1)/2) + log(nu*pi)/2 + (nu + 1)/2*log1p(z**2/nu)
 """
 
 
-def run_demo(epochs: int = 60, quiet: bool = False) -> dict[str, Any]:
+def run_demo(epochs: int = 40, quiet: bool = False) -> dict[str, Any]:
     """Train a small net with a learned loss and report what training did to it.
 
     Args:
@@ -50,9 +50,9 @@ def run_demo(epochs: int = 60, quiet: bool = False) -> dict[str, Any]:
 
     loss = compile_loss(STUDENT_T, name="student t")
     say(loss.summary(), "\n")
-    net = keras.Sequential([keras.layers.Input((x.shape[1],)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(1)])
+    net = keras.Sequential([keras.layers.Input((x.shape[1],)), keras.layers.Dense(1)])
     model = LossModel(net, loss)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.02))
 
     def measure() -> dict[str, float]:
         found = {name: float(value) for name, value in model.parameters.items()}
@@ -60,7 +60,7 @@ def run_demo(epochs: int = 60, quiet: bool = False) -> dict[str, Any]:
         return {"loss": float(model.evaluate(x_test, t_test, verbose=0)), "mean_absolute_error": error, **found}
 
     before, start = measure(), time.perf_counter()
-    model.fit(x_train, t_train, batch_size=64, epochs=epochs, verbose=0 if quiet else 1)
+    model.fit(x_train, t_train, batch_size=32, epochs=epochs, verbose=0 if quiet else 1)
     seconds, after = time.perf_counter() - start, measure()
     check = loss.check_gradients(samples=16)
 

@@ -91,7 +91,7 @@ class FormulaError(LossCompilerError):
         return "\n".join(parts)
 
 
-class FormulaSyntaxError(FormulaError, SyntaxError):
+class FormulaSyntaxError(FormulaError, SyntaxError):  # type: ignore[misc]  # places are never None here
     """The text does not follow the grammar. Python draws the caret, since it is a `SyntaxError`."""
 
     def __init__(self, code: str, message: str, source: Source, span: Span, hint: str = "", notes: tuple[Span, ...] = ()) -> None:

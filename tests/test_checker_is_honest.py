@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from keras import ops
 
 import losscompiler as lc
 from losscompiler.functions import FUNCTIONS
+from losscompiler.stable import RULES
 from losscompiler.verify.check import compare
 from losscompiler.verify.sampling import Batch, sample
 from losscompiler.verify.tally import Settings
@@ -185,10 +187,9 @@ def test_a_wrong_adjoint_in_the_table_fails(monkeypatch):
 
 def test_a_wrong_rewrite_fails(monkeypatch):
     """The truth is the formula as written, so that rules of the stable forms are judged too."""
-    from losscompiler.stable import rules
-
-    wrong = replace(next(rule for rule in rules.RULES if rule.name == "log of sigmoid"), replacement="log_sigmoid(-x)")
-    monkeypatch.setattr("losscompiler.stable.rewrite.RULES", (wrong,))
+    wrong = replace(next(rule for rule in RULES if rule.name == "log of sigmoid"), replacement="log_sigmoid(-x)")
+    # The package's name ``rewrite`` is the function; the module stands in sys.modules.
+    monkeypatch.setattr(sys.modules["losscompiler.stable.rewrite"], "RULES", (wrong,))
     check = compiled("-log(sigmoid(p))*y").check_gradients(samples=20)
     assert not check["p"].ok
     assert not check.value.ok

@@ -16,40 +16,50 @@ from losscompiler.syntax import parse
 
 SEEDS = (
     "(y - p)**2", "abs(y - p)", "(log(y) - log(p))**2 + a*p", "-(y*log(p) + (1 - y)*log1p(-p))", "max(q*(y - p), (q - 1)*(y - p))",
-    "param q in (0, 1) = 0.5\nmax(q*(y - p), (q - 1)*(y - p))", "param delta > 0 = 1\nr = abs(y - p)\nr**2/2 if r <= delta else delta*(r - delta/2)",
+    "param q in (0, 1) = 0.5\nmax(q*(y - p), (q - 1)*(y - p))",
+    "param delta > 0 = 1\nr = abs(y - p)\nr**2/2 if r <= delta else delta*(r - delta/2)",
     "param alpha in (0, 2) = 1\nparam c > 0 = 1\nr = (p - y)/c\nabs(alpha - 2)/alpha*((r**2/abs(alpha - 2) + 1)**(alpha/2) - 1)",
-    "prediction m, s\nlog(s) + ((y - m)/s)**2/2", "m = p[0]; s = softplus(p[1])\nlog(s) + ((y - m)/s)**2/2", "-log_softmax(p/t)[y]", "logsumexp(p) - p[y]",
-    "param w[3] > 0 = [1, 2, 0.5]\nw[y]*-log_softmax(p)[y]", "input w\nw*(y - p)**2", "target a, b\nprediction q\n(a - q)*(b - q)", "param W[8, 4] = 1\nsum((p @ W)**2)",
-    "lgamma(r) + lgamma(y + 1) - lgamma(y + r) - r*log(r/(r + p)) - y*log(p/(r + p))", "mean((y - p)**2, axis=0, where=y > 0, weights=w)", "sum(p, axis=(0, 1)) + sum(p, axis=all)",
-    "0 < y <= 1 and not p > 2 or y == p != 3", "where(y > 0, log(p), 0)", "log(p) if p > 0 else -inf if y else pi", "clip(p, 1e-7, 1 - 1e-7)", "2**-1*p^2 + .5*p - 1.*y",
-    "9**9**9*(y - p)", "exp(exp(exp(10)))*p", "polygamma(1, p) + heaviside(y) + one_hot(y, 10)", "sort(p)[1:] - sort(p)[:-1]", "[p, y, 3]*[1, 2, 3]", "std(p, weights=y) + var(p, where=y)",
-    "# a comment\nr = (\n  y - p\n)\nr**2 # the loss\n", "cumsum(p, axis=0)*arange(count(p))", "gamma*lgamma(p) + beta(p, y)", "1 - (2*sum(y*p) + 1)/(sum(y) + sum(p) + 1)", "i0e(p)*i1(y) + log_i0(k*p)",
-    "stop_gradient(p)*p + xlogy(y, p)", "triu(p @ transpose(p)) - eye_like(p)", "erfcx(p) + log_ndtr(y) - erfinv(p)", "concat(p, y) + diff(p) + flip(y)", "α*p + β", "lambda*(y - p)**2",
-    "a = 1; b = a + 1; c = b*a; c*p", "param t >= 1 = 3\nparam u <= 2\nparam v in [-pi, pi) = pi/2\nt*u*v*p", "tanh(sinh(asin(p)))", "max(p, axis=-1, where=y != 0) - min(p)", "p[-1] + p[0:2] + p[:]",
-    "digamma(-1e15 + 0.5)*p", "round(1e300) + floor(-2.5)", "(-8)**(1/3)*p", "atan2(y, p)/hypot(y, p)", "norm(p)*dot(p, y)",
+    "prediction m, s\nlog(s) + ((y - m)/s)**2/2", "m = p[0]; s = softplus(p[1])\nlog(s) + ((y - m)/s)**2/2", "-log_softmax(p/t)[y]",
+    "logsumexp(p) - p[y]", "param w[3] > 0 = [1, 2, 0.5]\nw[y]*-log_softmax(p)[y]", "input w\nw*(y - p)**2",
+    "target a, b\nprediction q\n(a - q)*(b - q)", "param W[8, 4] = 1\nsum((p @ W)**2)",
+    "lgamma(r) + lgamma(y + 1) - lgamma(y + r) - r*log(r/(r + p)) - y*log(p/(r + p))", "mean((y - p)**2, axis=0, where=y > 0, weights=w)",
+    "sum(p, axis=(0, 1)) + sum(p, axis=all)", "0 < y <= 1 and not p > 2 or y == p != 3", "where(y > 0, log(p), 0)",
+    "log(p) if p > 0 else -inf if y else pi", "clip(p, 1e-7, 1 - 1e-7)", "2**-1*p^2 + .5*p - 1.*y", "9**9**9*(y - p)",
+    "exp(exp(exp(10)))*p", "polygamma(1, p) + heaviside(y) + one_hot(y, 10)", "sort(p)[1:] - sort(p)[:-1]", "[p, y, 3]*[1, 2, 3]",
+    "std(p, weights=y) + var(p, where=y)", "# a comment\nr = (\n  y - p\n)\nr**2 # the loss\n", "cumsum(p, axis=0)*arange(count(p))",
+    "gamma*lgamma(p) + beta(p, y)", "1 - (2*sum(y*p) + 1)/(sum(y) + sum(p) + 1)", "i0e(p)*i1(y) + log_i0(k*p)",
+    "stop_gradient(p)*p + xlogy(y, p)", "triu(p @ transpose(p)) - eye_like(p)", "erfcx(p) + log_ndtr(y) - erfinv(p)",
+    "concat(p, y) + diff(p) + flip(y)", "α*p + β", "lambda*(y - p)**2", "a = 1; b = a + 1; c = b*a; c*p",
+    "param t >= 1 = 3\nparam u <= 2\nparam v in [-pi, pi) = pi/2\nt*u*v*p", "tanh(sinh(asin(p)))",
+    "max(p, axis=-1, where=y != 0) - min(p)", "p[-1] + p[0:2] + p[:]", "digamma(-1e15 + 0.5)*p", "round(1e300) + floor(-2.5)",
+    "(-8)**(1/3)*p", "atan2(y, p)/hypot(y, p)", "norm(p)*dot(p, y)",
 )  # fmt: skip
 TOKENS = (
-    "(", ")", "[", "]", "((", "))", ",", ";", "\n", "=", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "**", "^", "@", ":", "#", ".", "..", "if", "else", " if ",
-    " else ", " and ", " or ", "not ", " in ", "param ", "target ", "prediction ", "input ", "param a", "0", "1", "-1", "1e400", "1e-400", "1e308", "0.1", "9**9", "inf", "pi",
-    "p", "y", "a", "e", "log", "log(", "sum(", "where(", "max(", "axis=", "axis=all", "where=", "weights=", "(0, 1)", "[0]", "[1:]", "[y]", "__", "__class__", "é", "е", "р", "²", "½",
-    "\u0301", "\u200b", "\ufeff", "\u00a0", "\u2028", "\x00", "\x0c", "\r", "\t", "٣", "ﬁ", "𝑥", "हि", "\U0001f600", "\ud800", "'", '"', "\\", "|", "{", "}", "%", "$", "~", "!", "?", "—", "−", "×",
-    "exp(", "lgamma(", "gamma(", "factorial(", "polygamma(", "one_hot(", "std(", "i0(", "erfinv(", "tan(", "round(", "0/0", "1/0", "log(-1)", "(y - p)", "r = ", "a = a", "pi = 3",
+    "(", ")", "[", "]", "((", "))", ",", ";", "\n", "=", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "**", "^", "@", ":", "#",
+    ".", "..", "if", "else", " if ", " else ", " and ", " or ", "not ", " in ", "param ", "target ", "prediction ", "input ", "param a",
+    "0", "1", "-1", "1e400", "1e-400", "1e308", "0.1", "9**9", "inf", "pi", "p", "y", "a", "e", "log", "log(", "sum(", "where(", "max(",
+    "axis=", "axis=all", "where=", "weights=", "(0, 1)", "[0]", "[1:]", "[y]", "__", "__class__", "é", "е", "р", "²", "½", "\u0301",
+    "\u200b", "\ufeff", "\u00a0", "\u2028", "\u0000", "\u000c", "\r", "\t", "٣", "ﬁ", "𝑥", "हि", "😀", "\ud800", "'", "\"", "\\", "|", "{",
+    "}", "%", "$", "~", "!", "?", "—", "−", "×", "exp(", "lgamma(", "gamma(", "factorial(", "polygamma(", "one_hot(", "std(", "i0(",
+    "erfinv(", "tan(", "round(", "0/0", "1/0", "log(-1)", "(y - p)", "r = ", "a = a", "pi = 3",
 )  # fmt: skip
 
 
 def check(text: str) -> str:
     """Run the stages that look at the text and return the code of its error, or an empty string."""
-    begin = time.perf_counter()
+    begin = time.process_time()
+    found: LossCompilerError | None = None
     try:
         graph = build(parse(text))
         constant_values([graph.loss, *graph.definitions.values()], graph.source)
-        code = ""
     except LossCompilerError as error:
-        assert isinstance(error, FormulaError), repr(error)
-        check_place(text, error)
-        code = error.code
-    assert time.perf_counter() - begin < 1, f"{text!r} takes too long"
-    return code
+        found = error
+    assert time.process_time() - begin < 1, f"{text[:200]!r} takes too long"
+    if found is None:
+        return ""
+    assert isinstance(found, FormulaError), repr(found)
+    check_place(text, found)
+    return found.code
 
 
 def check_place(text: str, error: FormulaError) -> None:
@@ -85,7 +95,8 @@ def mutate(text: str, random: random.Random) -> str:
                 begin = random.randrange(len(other))
                 text = text[:at] + other[begin : begin + random.randrange(1, 12)] + text[at:]
             case 5:
-                text = text[:at] + chr(random.choice((random.randrange(32, 127), random.randrange(0x250), random.randrange(0x10000)))) + text[at:]
+                character = chr(random.choice((random.randrange(32, 127), random.randrange(0x250), random.randrange(0x10000))))
+                text = text[:at] + character + text[at:]
             case _:
                 text = text[:at] + random.choice("()[]") + text[at:end] + random.choice("()[]") + text[end:]
     return text
@@ -124,7 +135,7 @@ def test_any_text(text: str) -> None:
 
 
 def test_many_names_take_linear_time() -> None:
-    check("+".join(f"a{i}" for i in range(9000)))
+    check("+".join(f"a{i}" for i in range(4000)))
 
 
 @pytest.mark.long

@@ -13,11 +13,11 @@ from losscompiler.syntax import parse
 
 MESSAGES = [
     (
-        "",
+        "# nothing",
         """
 the program is empty: it has no expression
-  1 | 
-    | ^
+  1 | # nothing
+    | ^^^^^^^^^
 Write a loss such as (y - p)**2.
 """,
     ),
@@ -532,10 +532,14 @@ Did you mean 'lgamma'?
 ]
 
 
+def compile_text(text: str) -> None:
+    graph = build(parse(text))
+    constant_values([graph.loss], graph.source)
+
+
 def error_of(text: str) -> FormulaError:
     with pytest.raises(FormulaError) as caught:
-        graph = build(parse(text))
-        constant_values([graph.loss], graph.source)
+        compile_text(text)
     return caught.value
 
 

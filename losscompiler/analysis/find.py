@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from losscompiler.analysis.domain_findings import find_domains
 from losscompiler.analysis.domains import settle
+from losscompiler.analysis.drifts import find_drifts
 from losscompiler.analysis.finding import FINDING_CODES, Finding
 from losscompiler.analysis.names import find_names
 from losscompiler.analysis.samples import Samples
 from losscompiler.analysis.study import Study
-from losscompiler.analysis.trends import Trends, find_trends
+from losscompiler.analysis.trends import Trends
 from losscompiler.graph.loss_graph import LossGraph
 
 _ORDER = {code: position for position, code in enumerate(FINDING_CODES)}
@@ -22,7 +24,8 @@ def find(loss: LossGraph) -> tuple[Finding, ...]:
     study = Study.of(loss)
     found = [*find_names(study)]
     domains = settle(study)
-    if study.probed:
-        samples = Samples(study, domains)
-        found += find_trends(study, Trends(study, samples))
+    samples = Samples(study, domains) if study.probed else None
+    found += find_domains(study, domains, samples)
+    if samples is not None:
+        found += find_drifts(study, Trends(study, samples))
     return tuple(sorted(found, key=lambda one: (one.span.start, one.span.end, _ORDER[one.code], one.message)))

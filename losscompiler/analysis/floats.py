@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.precise import Arithmetic, apply
 
-_SLOW = 200
-"""What a function that NumPy does not have costs, in functions that it has."""
+_SLOW, _MOVED = 200, 15
+"""What functions that NumPy does not have cost, in functions that it has: with mpmath's numbers, and without."""
+
+_IN_NUMBERS = ("logcumsumexp", "logcumsumexp_adjoint")
 
 
 def _axis(node: Node) -> Any:
@@ -56,6 +59,27 @@ def _functions() -> dict[str, Callable[..., Any]]:
         mapped = np.frompyfunc(safe, 1, 1)
         return lambda node, x: np.asarray(mapped(np.asarray(x, dtype=float)), dtype=float)
 
+    def log_ndtr(x: float) -> float:
+        if x > -30:
+            return math.log(0.5 * math.erfc(-x / math.sqrt(2)))
+        # The asymptotic series, Abramowitz & Stegun 26.2.12: relative error below 1e-10 here.
+        return -0.5 * x * x - math.log(-x) - 0.5 * math.log(2 * math.pi) + math.log1p(-1 / x**2 + 3 / x**4 - 15 / x**6)
+
+    def log_i0(x: Any) -> Any:
+        size = np.abs(x)
+        far = np.maximum(size, 700.0)
+        # Abramowitz & Stegun 9.7.1 beyond the range of i0 itself.
+        return np.where(size < 700, np.log(np.i0(np.minimum(size, 700.0))), far - 0.5 * np.log(2 * np.pi * far) + np.log1p(1 / (8 * far)))
+
+    def digamma(x: Any) -> Any:
+        low = np.asarray(x) < 0.5
+        z = np.where(low, 1 - x, x) + 10.0
+        # Abramowitz & Stegun 6.3.18 at z >= 10, brought back by 6.3.5 and reflected by 6.3.7.
+        value = np.log(z) - 0.5 / z - 1 / (12 * z**2) + 1 / (120 * z**4) - 1 / (252 * z**6) + 1 / (240 * z**8) - 1 / (132 * z**10)
+        for step in range(1, 11):
+            value = value - 1 / (z - step)
+        return np.where(low, value - np.pi / np.tan(np.pi * x), value)
+
     plain: dict[str, Callable[..., Any]] = {
         "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power, "neg": np.negative, "exp": np.exp,
         "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "logaddexp": np.logaddexp, "sqrt": np.sqrt, "cbrt": np.cbrt, "hypot": np.hypot,
@@ -67,7 +91,8 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "or": np.logical_or, "not": np.logical_not, "number": lambda x: np.asarray(x, dtype=float), "where": np.where,
         "stop_gradient": lambda x: x, "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "log_sigmoid": lambda x: -np.logaddexp(0, -x),
         "softplus": lambda x: np.logaddexp(0, x), "xlogy": lambda x, y: np.where(x == 0, 0.0, x * np.log(y)),
-        "log1mexp": lambda x: np.log(-np.expm1(x)), "i0": np.i0, "transpose": lambda x: np.swapaxes(x, -1, -2),
+        "log1mexp": lambda x: np.log(-np.expm1(x)), "i0": np.i0, "log_i0": log_i0, "i0e": lambda x: np.exp(log_i0(x) - np.abs(x)),
+        "digamma": digamma, "matmul": np.matmul, "transpose": lambda x: np.swapaxes(x, -1, -2),
         "broadcast_to": lambda x, like: np.broadcast_to(x, np.shape(like)),
     }  # fmt: skip
     table: dict[str, Callable[..., Any]] = {op: _without_node(function) for op, function in plain.items()}
@@ -76,7 +101,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "any": reduction(np.any), "all": reduction(np.all), "logsumexp": logsumexp, "softmax": softmax, "sum_to": sum_to,
         "log_softmax": lambda node, x: np.atleast_1d(x) - logsumexp(node, x), "erf": each(math.erf), "erfc": each(math.erfc),
         "norm": lambda node, x: np.sqrt(np.sum(np.atleast_1d(x) ** 2, axis=_axis(node), keepdims=True)), "lgamma": each(math.lgamma),
-        "ndtr": each(lambda x: 0.5 * math.erfc(-x / math.sqrt(2))),
+        "log_ndtr": each(log_ndtr), "ndtr": each(lambda x: 0.5 * math.erfc(-x / math.sqrt(2))),
         "count": lambda node, x: np.sum(np.ones(np.shape(np.atleast_1d(x))), axis=_axis(node), keepdims=True),
     }  # fmt: skip
 
@@ -95,19 +120,18 @@ class Plan:
     def __init__(self, roots: Sequence[Node]) -> None:
         self.roots = tuple(roots)
         self.nodes = reachable(self.roots)
-        known = _functions()
-        self.cost = sum(1 if not node.args or node.op in known else _SLOW for node in self.nodes)
+        self.cost = sum(_cost(node) for node in self.nodes)
 
     def values(self, values: Mapping[str, Any]) -> list[Any]:
         """Return the roots as float64 arrays.
 
         Raises:
-            ValueError, IndexError: if the shapes of the values do not fit the graph.
+            ValueError, IndexError, OverflowError: if the shapes of the values, or positions among them, do not fit the graph.
         """
         import mpmath
         import numpy as np
 
-        arithmetic, known = Arithmetic(mpmath.mp), _functions()
+        known = _functions()
         done: dict[int, Any] = {}
         with np.errstate(all="ignore"), mpmath.workprec(53):
             for node in self.nodes:
@@ -116,9 +140,15 @@ class Plan:
                 elif node.op == "symbol":
                     done[node.index] = values[node.name]
                 else:
-                    function, operands = known.get(node.op), [done[arg.index] for arg in node.args]
-                    done[node.index] = _slowly(arithmetic, node, operands) if function is None else function(node, *operands)
+                    function = known.get(node.op, _moved if FUNCTIONS[node.op].kind is not Kind.ELEMENTWISE else _slowly)
+                    done[node.index] = function(node, *(done[arg.index] for arg in node.args))
         return [np.asarray(done[root.index], dtype=float) for root in self.roots]
+
+
+def _cost(node: Node) -> int:
+    if not node.args or node.op in _functions():
+        return 1
+    return _SLOW if FUNCTIONS[node.op].kind is Kind.ELEMENTWISE or node.op in _IN_NUMBERS else _MOVED
 
 
 def _constant(node: Node) -> float:
@@ -130,14 +160,23 @@ def _constant(node: Node) -> float:
         return math.copysign(math.inf, node.value)  # type: ignore[arg-type]  # as above
 
 
-def _slowly(arithmetic: Arithmetic, node: Node, operands: list[Any]) -> Any:
+def _moved(node: Node, *operands: Any) -> Any:
+    """Return the value of a function along axes: it moves numbers and adds them, in whatever arithmetic they are."""
+    import mpmath
     import numpy as np
 
-    numbers = [
-        np.asarray(np.frompyfunc(arithmetic.number, 1, 1)(np.asarray(x)), dtype=object) if np.asarray(x).dtype.kind == "f" else np.asarray(x, dtype=object)
-        for x in operands
-    ]
+    if node.op in _IN_NUMBERS:
+        return _slowly(node, *operands)
+    result = apply(Arithmetic(mpmath.fp), node, [np.asarray(x, dtype=float) for x in operands])
+    return np.asarray(result, dtype=float)
+
+
+def _slowly(node: Node, *operands: Any) -> Any:
+    """Return the value of a function in mpmath's arithmetic, element by element."""
+    import numpy as np
+
+    arithmetic = Arithmetic()
+    number = np.frompyfunc(arithmetic.number, 1, 1)
+    numbers = [np.asarray(number(np.asarray(x, dtype=float)), dtype=object) for x in operands]
     result = apply(arithmetic, node, [x.item() if x.ndim == 0 else x for x in numbers])
-    if node.boolean:
-        return np.asarray(result, dtype=bool)
     return np.asarray(result, dtype=float)

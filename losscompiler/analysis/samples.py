@@ -18,10 +18,14 @@ from losscompiler.analysis.domains import Domains
 from losscompiler.analysis.floats import Plan
 from losscompiler.analysis.interval import Interval
 from losscompiler.analysis.study import Study
+from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
 
 KINDS = ("real", "labels", "signs", "unit", "positive", "counts")
+BUDGET = 150_000
+"""Work of all probes together, in NumPy calls on small arrays; about 0.3 s."""
+
 _POINTWISE_ROWS, _ROWS, _COLUMNS = 24, 6, 4
 _MOST_SHAPES = 12
 _SHARE_OF_SPECIAL_VALUES = 0.3
@@ -58,6 +62,7 @@ class Samples:
         self.study = study
         self.domains = domains
         self.plan = Plan([study.loss])
+        self._left = BUDGET
         self.names = [name for name in study.given.data if name in study.symbols]
         self._positions, self._special = _usage(study)
         self.shape = self._fitting()
@@ -111,11 +116,25 @@ class Samples:
         return value + step * np.maximum(1.0, np.abs(value))
 
     # -- data
-    def values(self, data: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what symbols stand for, constant arrays included."""
-        from losscompiler.derivative.reverse import UPSTREAM
+    def values(self, data: Mapping[str, Any], parameters: Mapping[str, Any], shape: tuple[int, ...] = ()) -> dict[str, Any]:
+        """Return what symbols stand for: data, parameters, constant arrays, and for a loss of ``shape`` an upstream gradient of 1."""
+        import numpy as np
 
-        return {**self.study.given.constants, **data, **parameters, UPSTREAM: 1.0}
+        return {**self.study.given.constants, **data, **parameters, UPSTREAM: np.ones(shape)}
+
+    def evaluated(self, plan: Plan, sample: Sample, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return a plan's roots at a sample, NaN where positions that are computed leave what they point into."""
+        import numpy as np
+
+        try:
+            return plan.values(self.values(sample.data, parameters, sample.valid.shape))
+        except (ValueError, IndexError, OverflowError):
+            return [np.full(sample.valid.shape, np.nan) for _ in plan.roots]
+
+    def spend(self, cost: int) -> bool:
+        """Take work from what findings may cost in all; ``False`` if it is used up."""
+        self._left -= cost
+        return self._left >= 0
 
     def data(self, kind: str, seed: int, rows: int | None = None) -> dict[str, Any]:
         """Return random data of one kind."""
@@ -134,7 +153,10 @@ class Samples:
         for seed in range(repeats):
             for kind in KINDS:
                 data = self.data(kind, seed)
-                (loss,) = self.plan.values(self.values(data, self.nearby(seed)))
+                try:
+                    (loss,) = self.plan.values(self.values(data, self.nearby(seed)))
+                except (ValueError, IndexError, OverflowError):
+                    continue
                 valid = np.isfinite(loss)
                 if valid.sum() >= min(3, loss.size) and loss.size:
                     yield Sample(kind, data, valid)
@@ -181,7 +203,7 @@ class Samples:
             }
             try:
                 self.plan.values(self.values(data, parameters))
-            except (ValueError, IndexError):
+            except (ValueError, IndexError, OverflowError):
                 continue
             return shape
         return None

@@ -39,7 +39,8 @@ TENSOR: tuple[Function, ...] = (
         range=(0, 1), adjoints=("0",), keras="ops.all",
     ),
     Function(
-        name="count", arguments=("x",), summary="number of elements; with where= of those selected", category=_REDUCE, kind=Kind.REDUCTION,
+        name="count", arguments=("x",), summary="number of elements, the same for every row; with where= of those selected", category=_REDUCE,
+        kind=Kind.REDUCTION, shape="number",
         keywords=_MASKED, synonyms=("size", "shape"), range=(0, inf), adjoints=("0",), keras="count",
     ),
     Function(

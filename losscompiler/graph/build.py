@@ -26,6 +26,7 @@ DEFAULT_PREDICTIONS = ("p", "y_pred")
 _ROLES = ("target", "prediction", "input")
 _CONSTANTS = ("pi", "inf")
 _KNOWN_NUMBERS = {"e": "exp(1)", "E": "exp(1)", "Pi": "pi", "PI": "pi", "π": "pi", "Inf": "inf", "infinity": "inf", "nan": "where", "NaN": "where", "oo": "inf", "True": "1", "False": "0"}  # fmt: skip
+_CONSTANT_HINT = "Bounds and initial values are made of numbers and pi."
 _NOWHERE = Span(0, 0)
 
 
@@ -174,7 +175,9 @@ class _Builder:
             name, span = statement.name.name, statement.name.span
             if name in self.defined_at:
                 first, second = sorted((self.defined_at[name], span), key=lambda s: s.start)
-                raise FormulaNameError("redefinition", f"'{name}' is declared and defined", self.source, second, "Choose another name.", (first,))
+                raise FormulaNameError(
+                    "redefinition", f"'{name}' is declared and defined", self.source, second, "Choose another name.", (first,)
+                )
             if name in self.roles or name in self.places:
                 raise self._twice("redefinition", f"'{name}' is declared twice", name, span)
             self._check_free(name, span)
@@ -196,12 +199,14 @@ class _Builder:
         try:
             Parameter(bounds=bounds, closed=closed)
         except ArgumentError as error:
-            raise ParameterError("bad-interval", f"{error}".rstrip("."), self.source, interval.span if interval else statement.span, "Write 'in (lower, upper)'.") from None
+            place = interval.span if interval else statement.span
+            raise ParameterError("bad-interval", f"{error}".rstrip("."), self.source, place, "Write 'in (lower, upper)'.") from None
         try:
             return Parameter(init, bounds=bounds, shape=shape, closed=closed)
         except ArgumentError as error:
             place = statement.initial.span if statement.initial is not None else statement.span
-            raise ParameterError("bad-initial", f"{error}".rstrip("."), self.source, place, "Start inside the bounds, with the declared shape.") from None
+            hint = "Start inside the bounds, with the declared shape."
+            raise ParameterError("bad-initial", f"{error}".rstrip("."), self.source, place, hint) from None
 
     def _initial(self, node: tree.Expression) -> Any:
         """Return an initial value: a number, or lists of numbers for vector literals."""
@@ -227,12 +232,12 @@ class _Builder:
         def refuse(name: tree.Name) -> Node:
             if name.name in _CONSTANTS:
                 return self.graph.const(name.name, name.span)
-            raise ParameterError(code, f"'{name.name}' is not constant", self.source, name.span, "Bounds and initial values are made of numbers and pi.")
+            raise ParameterError(code, f"'{name.name}' is not constant", self.source, name.span, _CONSTANT_HINT)
 
         constant = ExpressionBuilder(self.graph, self.source, refuse, self.graph.make).build(node)
         value = constant_value(constant, self.source)
         if value is None:
-            raise ParameterError(code, "this is not a single number", self.source, node.span, "Bounds and initial values are made of numbers and pi.")
+            raise ParameterError(code, "this is not a single number", self.source, node.span, _CONSTANT_HINT)
         if math.isinf(value) and code == "bad-initial":
             raise ParameterError(code, "an initial value must be finite", self.source, node.span, "Write a number.")
         return value

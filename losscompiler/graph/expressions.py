@@ -341,8 +341,9 @@ class ExpressionBuilder:
         span = self._at(node)
         base = self.number(done[id(node.base)], span)
         if not base.axes and not self.internal:
-            what = f"'{base.name}' is a scalar" if base.op == "symbol" else "this value is a scalar"
-            hint = f"Declare its length: param {base.name}[3]." if base.op == "symbol" else "Subscripts select along the last axis of data or of a vector."
+            what, hint = "this value is a scalar", "Subscripts select along the last axis of data or of a vector."
+            if base.op == "symbol":
+                what, hint = f"'{base.name}' is a scalar", f"Declare its length: param {base.name}[3]."
             raise FormulaSyntaxError("bad-subscript", f"{what} and has no elements to select", self.source, span, hint)
         literal = _literal_index(node.index)
         if isinstance(literal, int):
@@ -389,7 +390,9 @@ def _literal_index(node: tree.Expression) -> int | tuple[int | None, int | None]
 
 _ABSENT = {
     **dict.fromkeys(("factorial", "fact"), "Write exp(lgamma(n + 1)), or lgamma(n + 1) for its logarithm."),
-    **dict.fromkeys(("gamma", "Gamma", "tgamma"), "Write exp(lgamma(x)), or lgamma(x) for its logarithm; gamma itself is an ordinary name: gamma*x."),
+    **dict.fromkeys(
+        ("gamma", "Gamma", "tgamma"), "Write exp(lgamma(x)), or lgamma(x) for its logarithm; gamma itself is an ordinary name: gamma*x."
+    ),
     **dict.fromkeys(("binomial", "binom", "comb"), "Write exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1))."),
     **dict.fromkeys(("int", "trunc", "fix"), "Write floor(x), or sign(x)*floor(abs(x)) to round towards 0."),
     **dict.fromkeys(("float", "cast", "array", "tensor"), "Numbers are all of one kind; drop the call."),

@@ -238,6 +238,10 @@ class _Checker:
     def _square_like(self, node: Node, shapes: list[Shape]) -> Shape:
         return self._matrix(node, shapes[0])
 
+    def _number(self, node: Node, shapes: list[Shape]) -> Shape:
+        self._axes(node, shapes[0])
+        return ()
+
     def _diag(self, node: Node, shapes: list[Shape]) -> Shape:
         return (*self._matrix(node, shapes[0])[:-1], 1)
 
@@ -246,6 +250,7 @@ class _Checker:
 
 
 _RULES: dict[str, Callable[[_Checker, Node, list[Shape]], Shape]] = {
+    "number": _Checker._number,
     "select": _Checker._select, "range": _Checker._range, "gather": _Checker._gather, "one_hot": _Checker._one_hot,
     "arange": _Checker._arange, "vector": _Checker._vector, "concat": _Checker._concat, "matmul": _Checker._matmul,
     "transpose": _Checker._transpose, "diag": _Checker._diag, "square_like": _Checker._square_like, "like": _Checker._like,

@@ -28,9 +28,10 @@ def function_table() -> str:
 
 def _category(rows: Sequence[Function]) -> str:
     if any(row.kind is Kind.ELEMENTWISE for row in rows):
-        cells = ([_call(row), _synonyms(row), _prose(row.summary), _derivative(row), _codes(row.domain)] for row in rows)
-        return _table(("Function", "Also", "Value", "Derivatives", "Defined for"), cells)
-    return _table(("Function", "Also", "Value", "Keywords"), ([_call(row), _synonyms(row), _prose(row.summary), _codes(row.keywords)] for row in rows))
+        wide = ([_call(row), _synonyms(row), _prose(row.summary), _derivative(row), _codes(row.domain)] for row in rows)
+        return _table(("Function", "Also", "Value", "Derivatives", "Defined for"), wide)
+    cells = ([_call(row), _synonyms(row), _prose(row.summary), _codes(row.keywords)] for row in rows)
+    return _table(("Function", "Also", "Value", "Keywords"), cells)
 
 
 def _call(row: Function) -> str:

@@ -117,7 +117,8 @@ def explain_character(source: Source, start: int) -> FormulaError:
     if character in _CHARACTERS:
         return error(*_CHARACTERS[character])
     if character.isdecimal():
-        return error(f"'{character}' ({unicodedata.name(character)}) is not a digit of the language", "Write numbers with the digits 0 to 9.")
+        name = unicodedata.name(character)
+        return error(f"'{character}' ({name}) is not a digit of the language", "Write numbers with the digits 0 to 9.")
     if character.isprintable() and not character.isspace() and not unicodedata.category(character).startswith("M"):
         number = f" (U+{ord(character):04X})" if ord(character) > 126 else ""
         return error(f"'{character}'{number} is not part of the language", "Remove it.")
@@ -138,15 +139,18 @@ def explain_name(source: Source, token: Token) -> FormulaError | None:
                 "superscript", f"'{token[at]}' is a superscript digit", source, span, f"Write a power as {base or '(...)'}**{plain}."
             )
         if kind == "<sub>":
-            return FormulaSyntaxError("superscript", f"'{token[at]}' is a subscript digit", source, span, f"Write an index as {base or 'x'}{plain}.")
+            return FormulaSyntaxError(
+                "superscript", f"'{token[at]}' is a subscript digit", source, span, f"Write an index as {base or 'x'}{plain}."
+            )
         return FormulaSyntaxError(
             "unexpected-character", f"'{token[at]}' (U+{ord(token[at]):04X}) is not part of the language",
             source, Span(span.start + at, span.start + at + 1), "Write numbers with the digits 0 to 9, as in 1/2.",
         )  # fmt: skip
     for at, c in enumerate(token):
         if c in _INVISIBLE or not f"x{unicodedata.normalize('NFKC', c)}".isidentifier():
+            place = Span(span.start + at, span.start + at + 1)
             return FormulaSyntaxError(
-                "unexpected-character", f"the character U+{ord(c):04X} cannot stand in a name", source, Span(span.start + at, span.start + at + 1),
+                "unexpected-character", f"the character U+{ord(c):04X} cannot stand in a name", source, place,
                 "Remove it: names are made of letters, digits and underscores.",
             )  # fmt: skip
     return None
@@ -186,7 +190,9 @@ def explain_token(source: Source, token: Token, context: Context, expected: froz
     if foreign is not None:
         return foreign
     if context.after_value:
-        return _explain_side_by_side(source, token, context) if token.type in _VALUES else _explain_after_value(source, token, context, expected)
+        if token.type in _VALUES:
+            return _explain_side_by_side(source, token, context)
+        return _explain_after_value(source, token, context, expected)
     return _explain_missing_value(source, token, context)
 
 
@@ -234,9 +240,8 @@ def _runs_on(source: Source, opening: Token, start: int, depth: int) -> bool:
 def _explain_end(source: Source, context: Context, expected: frozenset[str]) -> FormulaError:
     if context.brackets:
         return _unclosed(source, context.brackets[-1][0])
-    incomplete = context.after_value and "ELSE" in expected
-    hint = _CONDITIONAL_HINT if incomplete else f"Put a value after '{context.previous}'." if context.previous is not None else "Complete it."
-    if context.previous is not None and context.previous.type in ("IF", "ELSE"):
+    hint = f"Put a value after '{context.previous}'." if context.previous is not None else "Write a loss such as (y - p)**2."
+    if (context.after_value and "ELSE" in expected) or (context.previous is not None and context.previous.type in ("IF", "ELSE")):
         hint = _CONDITIONAL_HINT
     return FormulaSyntaxError("unexpected-end", "the text ends in the middle of an expression", source, _last(source, context), hint)
 
@@ -257,8 +262,9 @@ def _explain_closing(source: Source, token: Token, context: Context, expected: f
         message, hint = "an interval has two bounds", "Write in (lower, upper), with square brackets where a bound is a legal value."
     elif previous is opening:
         message = f"nothing stands between '{opening}' and '{token}'"
-        subscript = str(opening) == "[" and context.opened_by in _ENDS_OF_VALUES
-        hint = "Write an index, as in p[0]." if subscript else "Write the elements, as in [0, 1]." if str(opening) == "[" else "Write a value there."
+        hint = "Write a value there."
+        if str(opening) == "[":
+            hint = "Write an index, as in p[0]." if context.opened_by in _ENDS_OF_VALUES else "Write the elements, as in [0, 1]."
     elif context.after_value and "ELSE" in expected:
         message, hint = f"'{token}' stands where 'else' is expected", _CONDITIONAL_HINT
     else:

@@ -43,7 +43,7 @@ class _NewlineFilter:
                 self.context.add(token)
 
 
-class _Raised(Exception):
+class _Raised(Exception):  # noqa: N818, it is a carrier and never seen
     """Carries an error of this package out of Lark, which wraps what callbacks raise."""
 
     def __init__(self, error: FormulaError) -> None:
@@ -226,7 +226,7 @@ class _TreeBuilder(Transformer[Token, Any]):
         closed = len(token) == 2
         return tree.Interval(span, bound if above else None, None if above else bound, above and closed, not above and closed)
 
-    def initial(self, parts: list[Any]) -> tuple[Token, Any]:
+    def initial(self, parts: list[Any]) -> Any:
         return parts[0], parts[1]
 
     def parameter(self, parts: list[Any]) -> tree.ParameterDeclaration:
@@ -261,7 +261,7 @@ def grammar_text() -> str:
 def _lark() -> tuple[Lark, _TreeBuilder, _NewlineFilter]:
     builder, newlines = _TreeBuilder(), _NewlineFilter()
     parser = Lark(
-        grammar_text(), parser="lalr", lexer="contextual", postlex=newlines,  # type: ignore[arg-type]
+        grammar_text(), parser="lalr", lexer="contextual", postlex=newlines,
         transformer=builder, keep_all_tokens=True, maybe_placeholders=False,
     )  # fmt: skip
     return parser, builder, newlines
@@ -301,7 +301,7 @@ def _check_depth(source: Source) -> None:
 def _translate(error: UnexpectedInput, source: Source, context: Context) -> FormulaError:
     """Make this package's error of one of Lark's."""
     if isinstance(error, UnexpectedCharacters):
-        return explain_character(source, error.pos_in_stream)
+        return explain_character(source, error.pos_in_stream or 0)
     assert isinstance(error, UnexpectedToken)
     return explain_token(source, error.token, context, frozenset(error.expected))
 
@@ -358,6 +358,6 @@ def _arrange(source: Source, statements: list[Any]) -> tree.Formula:
         what = f"'{loss.name.name}' is defined, but " if isinstance(loss, tree.Definition) else ""
         raise FormulaSyntaxError(
             "no-loss", f"{what}the last statement must be an expression, the loss itself", source, loss.span,
-            f"End the program with a line such as {loss.name.name}." if isinstance(loss, tree.Definition) else "End the program with a line such as (y - p)**2.",
+            f"End the program with a line such as {loss.name.name if isinstance(loss, tree.Definition) else '(y - p)**2'}.",
         )  # fmt: skip
     return tree.Formula(source, tuple(before), loss)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from losscompiler.syntax import tree
 
 _PRECEDENCE = {"or": 2, "and": 3, "not": 4, "compare": 5, "+": 6, "-": 6, "*": 7, "/": 7, "@": 7, "sign": 8, "**": 9}
@@ -38,7 +40,7 @@ def print_expression(root: tree.Expression) -> str:
     return done[id(root)]
 
 
-def _print_node(node: tree.Expression, shown) -> str:  # type: ignore[no-untyped-def]
+def _print_node(node: tree.Expression, shown: Callable[[tree.Expression, int], str]) -> str:
     match node:
         case tree.Number():
             return node.literal

@@ -87,7 +87,6 @@ class LossModel(keras.Model):
         if not self.loss_layer.built:
             found = match_predictions(self._graph, y_pred, self._output_names)
             self.loss_layer.build([tuple(found[name].shape) if name in found else () for name in self._graph.data])
-            self._exempt()
 
     @property
     def _output_names(self) -> list[str]:
@@ -117,6 +116,8 @@ class LossModel(keras.Model):
         Raises:
             ArgumentError: if data of the loss are missing or ambiguous.
         """
+        # Weights of open length exist only now; the optimizer is not applied yet.
+        self._exempt()
         data = match_data(self._graph, x, y, y_pred, self._output_names)
         values = self.loss_layer(data)
         mean = self._reduction(values, [data[name] for name in self._graph.predictions], sample_weight)

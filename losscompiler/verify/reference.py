@@ -188,7 +188,7 @@ class Reference:
         """Return how far the derivative by ``name`` (the loss itself, for ``None``) moves for a relative change of all data by 1.
 
         This is about the sum of abs(x * dg/dx) over every input x of the value g: one unit of rounding in the inputs
-        moves g by a unit of this.
+        moves g by a unit of this. A jump, as where ``y == 1`` ceases to hold, is no condition and counts as 0.
         """
         random = np.random.default_rng(seed)
         with self._precision() as arithmetic:
@@ -199,21 +199,23 @@ class Reference:
                     shaken = {name: x * (1 + tiny * lift(arithmetic, signs(random, x))) for name, x in self.symbols.items()}
                     yield self._disturbed(arithmetic, Shaking(random, tiny), shaken)
 
-            return self._widest_change(name, upstream, others(), tiny)
+            return self._widest_change(name, upstream, others(), tiny, jumps=False)
 
     def noise(self, name: str | None, upstream: Array, seed: int, unit: float) -> Array:
         """Return how far the derivative by ``name`` (the loss itself, for ``None``) moves when the loss as written rounds at random."""
         random = np.random.default_rng(seed)
         with self._precision() as arithmetic:
             others = (self._disturbed(arithmetic, Rounding(random, unit)) for _ in range(_DRAWS))
-            return self._widest_change(name, upstream, others, arithmetic.number(1))
+            return self._widest_change(name, upstream, others, arithmetic.number(1), jumps=True)
 
-    def _widest_change(self, name: str | None, upstream: Array, others: Iterable[Reference], unit: Any) -> Array:
+    def _widest_change(self, name: str | None, upstream: Array, others: Iterable[Reference], unit: Any, *, jumps: bool) -> Array:
         base = self.value if name is None else self.derivative(name, upstream).truth
         widest: Array | None = None
         for other in others:
             found = other.value if name is None else other.derivative(name, upstream).truth
             change = np.abs(np.asarray((found - base) / unit, dtype=object))
+            if not jumps:
+                change = np.where(_jumped(base, found), 0 * unit, change)
             widest = change if widest is None else np.where(np.asarray(change > widest, dtype=bool), change, widest)
         return np.asarray(widest, dtype=object)
 
@@ -221,7 +223,8 @@ class Reference:
 # -- arrays
 def lower(array: Any) -> Array:
     """Return high-precision numbers as float64; what is too large is infinite."""
-    return np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(array, dtype=object)), dtype="float64")
+    with np.errstate(invalid="ignore"):  # NaN on its way through float()
+        return np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(array, dtype=object)), dtype="float64")
 
 
 def _aligned(loss: LossGraph, arrays: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,6 +251,12 @@ def _moving(nodes: Iterable[Node], name: str) -> set[int]:
         if (node.op == "symbol" and node.name == name) or (node.op != "stop_gradient" and any(arg.index in found for arg in node.args)):
             found.add(node.index)
     return found
+
+
+def _jumped(before: Any, after: Any) -> Array:
+    """Tell where a value has moved by much more than a tiny step can move it."""
+    jumped = np.frompyfunc(lambda x, y: bool(abs(x - y) > (abs(x) + abs(y)) * 1e-9 + 1e-18), 2, 1)(before, after)
+    return np.asarray(jumped, dtype=bool)
 
 
 def _changed(before: Any, after: Any) -> bool:

@@ -16,7 +16,7 @@ from catalog_case import add, bits, counts, labels, positive, probabilities, rea
 exp, log = np.exp, np.log
 
 
-def likelihood(key: str, name: str, density: Callable[..., Any], **arrays: Any) -> None:
+def likelihood(key: str, name: str, density: Callable[..., Any], /, **arrays: Any) -> None:
     """Compare with the mean of the negative logarithm of a density of scipy.stats."""
     add(key, f"scipy.stats.{name}", lambda **given: -np.mean(density(**given)), **arrays)
 
@@ -33,7 +33,7 @@ def bivariate(y: Any, m: Any, c: Any) -> Any:
     total = []
     for row, mean, (a, b, d) in zip(y, m, c, strict=True):
         # The factor that takes independent variables to these.
-        factor = np.array([[exp(a), 0.0], [exp(a) * b * exp(-a), exp(d)]])
+        factor = np.array([[exp(a), 0.0], [b, exp(d)]])
         total.append(st.multivariate_normal.logpdf(row, mean, factor @ factor.T))
     return total
 
@@ -143,7 +143,7 @@ likelihood(
 SEEN = {"t": positive(8, 1), "e": bits(8, 1), "p": real(8, 1, scale=0.5)}
 
 
-def censored(key: str, name: str, distribution: Callable[..., Any], **arrays: Any) -> None:
+def censored(key: str, name: str, distribution: Callable[..., Any], /, **arrays: Any) -> None:
     """Density where the event was seen, survival function where it was not."""
 
     def value(t: Any, e: Any, **given: Any) -> Any:

@@ -55,7 +55,7 @@ class Reference:
 CASES: list[Case] = []
 
 
-def add(key: str, against: str, reference: Callable[..., Any], *, reduction: str = "mean", single: float = 1e-3, **arrays: Any) -> None:
+def add(key: str, against: str, reference: Callable[..., Any], /, *, reduction: str = "mean", single: float = 1e-3, **arrays: Any) -> None:
     """Register a comparison; arrays are drawn, or given as they are.
 
     ``single`` is how far float32 may be from float64, in parts of the largest gradient.
