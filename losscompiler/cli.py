@@ -56,7 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     formula = argparse.ArgumentParser(add_help=False)
     formula.add_argument("formula", help="the loss text, or - to read it from standard input, or @FILE to read a file")
-    formula.add_argument("-p", "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's initial value; may be repeated")
+    formula.add_argument(
+        "-p", "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's initial value; may be repeated"
+    )
     formula.add_argument("--json", action="store_true", help="print JSON for scripts")
     formula.add_argument("--strict", action="store_true", help="exit with 1 if there are findings of severity warning")
     for name, run, text in (

@@ -85,9 +85,7 @@ def _parameters(params: Mapping[str, Any] | None) -> dict[str, Parameter] | None
         return None
     if not isinstance(params, Mapping):
         raise ArgumentError(f"params must be a mapping from names to numbers or Parameters, not {type(params).__name__}.")
-    return {
-        check_names(name, "params")[0]: value if isinstance(value, Parameter) else Parameter(value) for name, value in params.items()
-    }
+    return {check_names(name, "params")[0]: value if isinstance(value, Parameter) else Parameter(value) for name, value in params.items()}
 
 
 def _text_of(formula: Any) -> tuple[str, str | None]:
@@ -275,7 +273,9 @@ class CompiledLoss:
 
         return value_and_gradients(self, data, params, reduction=reduction, dtype=dtype)
 
-    def check_gradients(self, data: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None, **options: Any) -> GradientCheck:
+    def check_gradients(
+        self, data: Mapping[str, Any] | None = None, params: Mapping[str, Any] | None = None, **options: Any
+    ) -> GradientCheck:
         """Compare every analytic derivative with automatic differentiation and with 50-digit arithmetic.
 
         Args:

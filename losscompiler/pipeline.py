@@ -136,7 +136,9 @@ class Stages:
         from losscompiler.errors import ArgumentError
 
         if config.get("version", 0) > CONFIG_VERSION:
-            raise ArgumentError(f"this loss was saved by a newer version (config {config['version']}, known {CONFIG_VERSION}). Update losscompiler.")
+            raise ArgumentError(
+                f"this loss was saved by a newer version (config {config['version']}, known {CONFIG_VERSION}). Update losscompiler."
+            )
         parameters = config["parameters"]
         interface = Interface(
             None if config["targets"] is None else tuple(config["targets"]),

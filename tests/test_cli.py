@@ -84,7 +84,9 @@ def test_emit_writes_a_module(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert run(capsys, "emit", "(y - p)**2", "-o", str(tmp_path / "no" / "where.py"))[0] == 2
 
 
-def test_formula_from_a_file_and_from_standard_input(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_formula_from_a_file_and_from_standard_input(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import io
 
     path = tmp_path / "loss.txt"

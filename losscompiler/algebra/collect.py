@@ -93,7 +93,13 @@ def _sum(graph: Graph, root: Node) -> Node:
     result: Node | None = None
     for base, factor in terms.values():
         if factor != 0:
-            part = base if abs(factor) == 1 else graph.const(abs(factor)) if base.is_number(1) else _product(graph, abs(factor), _factors(base)[1])
+            part = (
+                base
+                if abs(factor) == 1
+                else graph.const(abs(factor))
+                if base.is_number(1)
+                else _product(graph, abs(factor), _factors(base)[1])
+            )
             if result is None:
                 result = part if factor > 0 else graph.make("neg", part)
             else:

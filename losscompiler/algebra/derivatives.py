@@ -51,7 +51,9 @@ class Derivatives(Mapping[str, "sympy.Expr"]):
         unknown = [name for name in names if name not in self._loss.variables]
         if unknown or not names:
             known = ", ".join(self._loss.variables)
-            raise ArgumentError(f"derivatives are taken by predictions and parameters ({known}), not by {unknown[0] if unknown else 'nothing'!r}.")
+            raise ArgumentError(
+                f"derivatives are taken by predictions and parameters ({known}), not by {unknown[0] if unknown else 'nothing'!r}."
+            )
         value = derivative_node(self._loss.graph, self._loss.loss, names[0], self._first)
         for name in names[1:]:
             value = derivative_node(self._loss.graph, value, name)

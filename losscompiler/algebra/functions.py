@@ -65,7 +65,9 @@ class LossFunction(sympy.Function):  # type: ignore[misc]
         if name == "vector":
             return f"[{', '.join(args)}]"
         if name == "matmul":
-            return " @ ".join(text if arg.is_Symbol or isinstance(arg, sympy.Function) else f"({text})" for arg, text in zip(self.args, args, strict=True))
+            return " @ ".join(
+                text if arg.is_Symbol or isinstance(arg, sympy.Function) else f"({text})" for arg, text in zip(self.args, args, strict=True)
+            )
         return f"{name}({', '.join(args)})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:

@@ -89,7 +89,9 @@ class _Converter:
         for node in nodes:
             if self.evaluate and node.op in ("mul", "div"):
                 # All factors at once: SymPy spreads a lone number over a sum, which people do not.
-                done[node.index] = self._mul(*(f for k, arg in enumerate(node.args) for f in _factors(arg, done, k == 1 and node.op == "div")))
+                done[node.index] = self._mul(
+                    *(f for k, arg in enumerate(node.args) for f in _factors(arg, done, k == 1 and node.op == "div"))
+                )
             elif self.evaluate or node.op not in ("add", "sub"):
                 done[node.index] = self._node(node, [done[arg.index] for arg in node.args])
             if node.index in done:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf, isfinite
+from typing import Any
 
 from losscompiler.analysis.conditions import Condition
 from losscompiler.analysis.domains import Domains, Wish
 from losscompiler.analysis.finding import Finding
 from losscompiler.analysis.floats import Plan
 from losscompiler.analysis.interval import Interval
-from losscompiler.analysis.samples import KINDS, Samples
+from losscompiler.analysis.samples import KINDS, REAL_PREDICTIONS, Samples
 from losscompiler.analysis.study import Study
 from losscompiler.graph.node import Node
 from losscompiler.graph.printing import node_text
@@ -24,26 +25,34 @@ def find_domains(study: Study, domains: Domains, samples: Samples | None) -> Ite
     """Yield what the loss asks of its symbols and cannot be sure of."""
     for wish in domains.wishes.values():
         yield _of_symbol(study, wish)
-    told: set[tuple[int, int]] = set()
-    for condition in domains.open:
-        key = condition.operand.index, hash(condition.allowed)
-        if key not in told and (samples is None or samples.shape is None or _broken(condition, samples)):
-            told.add(key)
-            yield _of_expression(study, condition, certain=samples is not None and samples.shape is not None)
-    for condition in domains.zeros:
-        if (condition.operand.index, 0) not in told:
-            told.add((condition.operand.index, 0))
+    told: set[tuple[int, Interval | None]] = set()
+    for condition in (*domains.open, *domains.zeros):
+        key = condition.operand.index, condition.allowed
+        if key in told:
+            continue
+        told.add(key)
+        if condition.allowed is None:
             yield _of_division(study, condition)
+            continue
+        broken = _broken(condition, samples) if samples is not None and samples.shape is not None else "unknown"
+        if broken != "never":
+            yield _of_expression(study, condition, broken)
+
+
+def number(value: float) -> str:
+    """Return a number as a person writes it: 1e-7, not 1e-07."""
+    mantissa, _, exponent = f"{value:.8g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
 def describe(text: str, interval: Interval) -> str:
     """Return an interval as a condition on something, such as ``p > 0`` or ``0 < p < 1``."""
     below, above = ("<" if interval.low_open else "<="), ("<" if interval.high_open else "<=")
     if isfinite(interval.low) and isfinite(interval.high):
-        return f"{interval.low:g} {below} {text} {above} {interval.high:g}"
+        return f"{number(interval.low)} {below} {text} {above} {number(interval.high)}"
     if isfinite(interval.low):
-        return f"{text} {below.replace('<', '>')} {interval.low:g}"
-    return f"{text} {above} {interval.high:g}"
+        return f"{text} {below.replace('<', '>')} {number(interval.low)}"
+    return f"{text} {above} {number(interval.high)}"
 
 
 def activation(interval: Interval) -> str:
@@ -56,11 +65,11 @@ def activation(interval: Interval) -> str:
     if (low, high) == (-1, 1):
         return "tanh"
     if high == inf:
-        return f"{low:g} + softplus(...)"
+        return f"{number(low)} + softplus(...)"
     if low == -inf:
-        return f"{high:g} - softplus(...)" if high else "-softplus(...)"
-    shift = f"{low:g} + " if low else ""
-    return f"{shift}{high - low:g}*sigmoid(...)"
+        return f"{number(high)} - softplus(...)" if high else "-softplus(...)"
+    shift = f"{number(low)} + " if low else ""
+    return f"{shift}{number(high - low)}*sigmoid(...)"
 
 
 def _askers(nodes: list[Node]) -> str:
@@ -91,8 +100,8 @@ def _of_symbol(study: Study, wish: Wish) -> Finding:
 
 def _bounds(name: str, interval: Interval) -> str:
     if isfinite(interval.low) and isfinite(interval.high):
-        return f"{name} in ({interval.low:g}, {interval.high:g})"
-    return f"{name} > {interval.low:g}" if isfinite(interval.low) else f"{name} < {interval.high:g}"
+        return f"{name} in ({number(interval.low)}, {number(interval.high)})"
+    return f"{name} > {number(interval.low)}" if isfinite(interval.low) else f"{name} < {number(interval.high)}"
 
 
 def _subject(study: Study, node: Node) -> str:
@@ -105,61 +114,83 @@ def _subject(study: Study, node: Node) -> str:
     return min(below, default="")
 
 
-def _of_expression(study: Study, condition: Condition, *, certain: bool) -> Finding:
+_BROKEN = {
+    "always": "which ordinary values break",
+    "by data": "which not all data fulfil",
+    "unknown": "which nothing in the loss makes sure of",
+}
+
+
+def _of_expression(study: Study, condition: Condition, broken: str) -> Finding:
     assert condition.allowed is not None
-    subject = _subject(study, condition.operand)
-    learned = subject in study.given.predictions or subject in study.parameters
     text = node_text(condition.operand, _TEXT)
-    seen = "which ordinary values break" if certain else "which nothing in the loss makes sure of"
     return study.found(
-        "domain", "warning" if learned and certain and not condition.mild else "note",
-        f"{node_text(condition.node, _TEXT)} needs {describe(text, condition.allowed)}, {seen}",
-        f"Limit it where it stands, as in {_limited(text, condition.allowed)}, or choose activations and bounds that keep it there.", subject,
-        condition.node.span,
+        "domain", "warning" if broken == "always" and not condition.mild else "note",
+        f"{node_text(condition.node, _TEXT)} needs {describe(text, condition.allowed)}, {_BROKEN[broken]}",
+        f"Limit the argument, as in {_limited(condition.allowed)}, or choose activations, bounds and data that keep it there.",
+        _subject(study, condition.operand), condition.node.span,
     )  # fmt: skip
 
 
-def _limited(text: str, allowed: Interval) -> str:
-    low = f"{allowed.low + 1e-7 * (allowed.low_open or 0):g}" if allowed.low else "1e-7" if allowed.low_open else "0"
-    high = f"{allowed.high - 1e-7 * (allowed.high_open or 0):.8g}" if isfinite(allowed.high) else ""
-    if isfinite(allowed.low) and high:
-        return f"clip({text}, {low}, {high})"
-    return f"max({text}, {low})" if isfinite(allowed.low) else f"min({text}, {high})"
+def _limited(allowed: Interval) -> str:
+    low = allowed.low + (1e-7 if allowed.low_open else 0)
+    high = allowed.high - (1e-7 if allowed.high_open else 0)
+    if isfinite(low) and isfinite(high):
+        return f"clip(..., {number(low)}, {number(high)})"
+    return f"max(..., {number(low)})" if isfinite(low) else f"min(..., {number(high)})"
 
 
 def _of_division(study: Study, condition: Condition) -> Finding:
     subject = _subject(study, condition.operand)
-    text = node_text(condition.operand, _TEXT)
     return study.found(
-        "domain", "note", f"{node_text(condition.node, _TEXT)} divides by {text}, which may be 0",
-        f"Keep it away from 0, as in {text} + 1e-7 where it cannot be negative, or choose with 'if'." if subject else "", subject,
-        condition.node.span,
+        "domain", "note", f"the formula divides by {node_text(condition.operand, _TEXT)}, which may be 0",
+        "Keep it from 0: by bounds or an activation that settle its sign, by a small term such as + 1e-7 if it is never negative, or with "
+        "'if ... else'.", subject, condition.node.span,
     )  # fmt: skip
 
 
-def _broken(condition: Condition, samples: Samples) -> bool:
-    """Tell whether some ordinary data and parameters break a condition where it counts."""
+def _broken(condition: Condition, samples: Samples) -> str:
+    """Say whether ordinary values break a condition where it counts: "always", "by data" or "never".
+
+    "always" means: whatever the kind of targets, where predictions are any real numbers, and not by the data alone.
+    """
+    import numpy as np
+
+    guards = sorted(condition.guards, key=lambda guard: guard[0].index)
+    plan = Plan([condition.operand, *(guard for guard, _ in guards)])
+    breaks: list[bool] = []
+    by_prediction = False
+    for kind in KINDS:
+        if not samples.spend(2 * plan.cost):
+            break
+        data = samples.data(kind, 0)
+        wide = {name: value for name, value in samples.data("wide", 0).items() if name in samples.study.given.predictions}
+        narrow, far = (_pattern(condition, plan, guards, samples, data | again, seed) for seed, again in enumerate(({}, wide)))
+        if narrow is None or far is None:
+            continue
+        if kind in REAL_PREDICTIONS:
+            breaks.append(bool(np.any(narrow | far)))
+            by_prediction |= bool(np.any(far & ~narrow))
+        elif np.any(narrow):
+            breaks.append(True)
+    if not any(breaks):
+        return "never"
+    return "always" if all(breaks) and by_prediction else "by data"
+
+
+def _pattern(
+    condition: Condition, plan: Plan, guards: list[tuple[Node, bool]], samples: Samples, data: dict[str, Any], seed: int
+) -> Any:
+    """Return where a condition is broken; ``None`` if it cannot be evaluated."""
     import numpy as np
 
     assert condition.allowed is not None
-    allowed = condition.allowed
-    guards = sorted(condition.guards, key=lambda guard: guard[0].index)
-    plan = Plan([condition.operand, *(guard for guard, _ in guards)])
-    for seed, kind in enumerate(KINDS):
-        if not samples.spend(plan.cost):
-            return False
-        values = samples.values(samples.data(kind, 0), samples.nearby(seed))
-        try:
-            value, *held = plan.values(values)
-            counts = np.ones(value.shape, dtype=bool)
-            for (_, holds), truth in zip(guards, held, strict=True):
-                counts = counts & ((truth != 0) == holds)
-        except (ValueError, IndexError, OverflowError):
-            continue
-        low = value <= allowed.low if allowed.low_open else value < allowed.low
-        high = value >= allowed.high if allowed.high_open else value > allowed.high
-        # A bound that is met exactly, as log(abs(x)) meets 0, is no ordinary value; a bound passed is.
-        passed = (low & (value != allowed.low)) | (high & (value != allowed.high))
-        if np.any(passed & counts):
-            return True
-    return False
+    try:
+        value, *held = plan.values(samples.values(data, samples.nearby(seed)))
+    except (ValueError, IndexError, OverflowError):
+        return None
+    # A bound that is met exactly, as log(abs(x)) meets 0, is no ordinary value; a bound passed is.
+    broken = (value < condition.allowed.low) | (value > condition.allowed.high)
+    for (_, holds), truth in zip(guards, held, strict=True):
+        broken = broken & ((truth != 0) == holds)
+    return broken

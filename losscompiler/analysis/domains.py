@@ -91,6 +91,7 @@ def settle(study: Study) -> Domains:
     facts = {index: wish.interval for index, wish in wishes.items() if wish.always}
     after = ranges(study.nodes, known, facts)
     left = [condition for condition in left if not _settled(condition, after) and not _guarded(condition)]
+    left = [condition for condition in left if condition.allowed is not None or _may_vanish(condition.operand, wishes)]
     return Domains(
         known, wishes, tuple(condition for condition in left if condition.allowed is not None),
         tuple(condition for condition in left if condition.allowed is None),
@@ -100,6 +101,20 @@ def settle(study: Study) -> Domains:
 def _settled(condition: Condition, found: dict[int, Interval]) -> bool:
     value = found[condition.operand.index]
     return not value.holds(0.0) if condition.allowed is None else value.inside(condition.allowed)
+
+
+def _may_vanish(operand: Node, wishes: dict[int, Wish]) -> bool:
+    """Tell whether a denominator is worth a word: not if another condition keeps it from 0, nor if it only counts elements."""
+    wish = wishes.get(operand.index)
+    if wish is not None and not wish.interval.holds(0.0):
+        return False
+    stack = [operand]
+    while stack:
+        node = stack.pop()
+        if node.op == "symbol":
+            return True
+        stack.extend(() if node.op == "count" else node.args)
+    return False
 
 
 def _names(*roots: Node) -> set[str]:

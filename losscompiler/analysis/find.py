@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from losscompiler.analysis.domain_findings import find_domains
-from losscompiler.analysis.domains import settle
+from losscompiler.analysis.domains import Domains, settle
 from losscompiler.analysis.drifts import find_drifts
 from losscompiler.analysis.finding import FINDING_CODES, Finding
 from losscompiler.analysis.names import find_names
+from losscompiler.analysis.redundancy import find_redundant
 from losscompiler.analysis.samples import Samples
+from losscompiler.analysis.starts import find_on_bounds, find_starts
 from losscompiler.analysis.study import Study
 from losscompiler.analysis.trends import Trends
 from losscompiler.graph.loss_graph import LossGraph
@@ -22,10 +24,22 @@ def find(loss: LossGraph) -> tuple[Finding, ...]:
     than 400 operations or 20 trained numbers are studied by structure only.
     """
     study = Study.of(loss)
-    found = [*find_names(study)]
     domains = settle(study)
-    samples = Samples(study, domains) if study.probed else None
-    found += find_domains(study, domains, samples)
-    if samples is not None:
-        found += find_drifts(study, Trends(study, samples))
+    found = [*find_names(study), *find_on_bounds(study)]
+    if study.probed:
+        found += _probe(study, domains)
+    else:
+        found += find_domains(study, domains, None)
     return tuple(sorted(found, key=lambda one: (one.span.start, one.span.end, _ORDER[one.code], one.message)))
+
+
+def _probe(study: Study, domains: Domains) -> list[Finding]:
+    """Return what shows in derivatives and on data."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        samples = Samples(study, domains)
+        return [
+            *find_domains(study, domains, samples), *find_starts(study, samples), *find_redundant(study, samples),
+            *find_drifts(study, Trends(study, samples)),
+        ]  # fmt: skip

@@ -22,6 +22,7 @@ from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
 
+REAL_PREDICTIONS = ("real", "labels", "signs", "counts")
 KINDS = ("real", "labels", "signs", "unit", "positive", "counts")
 BUDGET = 150_000
 """Work of all probes together, in NumPy calls on small arrays; about 0.3 s."""

@@ -46,9 +46,7 @@ def gradients(graph: Graph, value: Node, names: Sequence[str]) -> Gradients:
     """
     upstream = graph.symbol(UPSTREAM, value.axes)
     sweep = _Sweep(graph, value, upstream, frozenset(names))
-    return Gradients(
-        value, upstream, {name: sweep.result.get(name) for name in names}, {name: sweep.local.get(name) for name in names}
-    )
+    return Gradients(value, upstream, {name: sweep.result.get(name) for name in names}, {name: sweep.local.get(name) for name in names})
 
 
 class _Sweep:

@@ -83,9 +83,7 @@ def _layer_class() -> str:
 
 
 class _ModuleWriter:
-    def __init__(
-        self, loss: LossGraph, program: Program, constants: Mapping[int, Any], layer: str, derivatives: Mapping[str, str]
-    ) -> None:
+    def __init__(self, loss: LossGraph, program: Program, constants: Mapping[int, Any], layer: str, derivatives: Mapping[str, str]) -> None:
         self.loss = loss
         self.program = program
         self.layer = layer
@@ -229,10 +227,7 @@ class _ModuleWriter:
         return lines
 
     def _value(self) -> str:
-        return (
-            f'def value({self.arguments}):\n    """Return the loss."""\n'
-            f"    return value_and_pullback({self.arguments})[0]"
-        )
+        return f'def value({self.arguments}):\n    """Return the loss."""\n    return value_and_pullback({self.arguments})[0]'
 
     def _gradients(self) -> str:
         arguments = f"{self.arguments}, " if self.arguments else ""

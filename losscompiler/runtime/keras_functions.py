@@ -205,7 +205,8 @@ def count(x, axis):
     picked = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
     lengths = [shape[i] for i in picked]
     if None not in lengths:
-        return float(math.prod(lengths))
+        # A NumPy number and not Python's: functions of it alone then keep the dtype, and it still serves as a length.
+        return np.asarray(math.prod(lengths), keras.backend.standardize_dtype(x.dtype))[()]
     dynamic = ops.shape(x)
     return ops.cast(math.prod([dynamic[i] for i in picked]), x.dtype)
 
@@ -267,9 +268,14 @@ def sort_adjoint(u, x, axis):
 
 
 def products_of_others(x, axis):
-    """Return for each element the product of the others along an axis, zeros included; ``None`` takes all axes."""
+    """Return for each element the product of the others along axes, zeros included; ``None`` takes all axes."""
     if axis is None:
         return ops.reshape(products_of_others(ops.reshape(x, (-1,)), 0), ops.shape(x))
+    if not isinstance(axis, int):
+        last = tuple(range(-len(axis), 0))
+        moved = ops.moveaxis(x, axis, last)
+        flat = ops.reshape(moved, (*ops.shape(moved)[: -len(axis)], -1))
+        return ops.moveaxis(ops.reshape(products_of_others(flat, -1), ops.shape(moved)), last, axis)
     x = ops.moveaxis(x, axis, -1)
     one = ops.ones_like(x[..., :1])
     before = ops.cumprod(ops.concatenate([one, x[..., :-1]], axis=-1), axis=-1)
@@ -337,6 +343,8 @@ def vector(*items, dtype):
 
 def concat(a, b):
     """Return a and b one after the other along the last axis; other axes broadcast."""
+    dtype = a.dtype if hasattr(a, "dtype") else b.dtype  # a constant is a Python number
+    a, b = (ops.convert_to_tensor(part, dtype) for part in (a, b))
     a, b = (part if len(part.shape) else ops.reshape(part, (1,)) for part in (a, b))
     a_lead, b_lead = ops.zeros_like(a[..., :1]), ops.zeros_like(b[..., :1])
     return ops.concatenate([a + b_lead, b + a_lead], axis=-1)

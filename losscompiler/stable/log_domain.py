@@ -105,7 +105,11 @@ class LogDomain:
             case "pow" | "sum":
                 return self._positive(node.args[0])
             case "sub":
-                upper = self.parameters[node.args[1].name].bounds[1] if node.args[1].op == "symbol" and node.args[1].name in self.parameters else None
+                upper = (
+                    self.parameters[node.args[1].name].bounds[1]
+                    if node.args[1].op == "symbol" and node.args[1].name in self.parameters
+                    else None
+                )
                 value = node.args[0].value if node.args[0].op == "const" else None
                 return upper is not None and isinstance(value, Fraction) and upper <= value
         return False

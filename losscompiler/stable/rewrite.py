@@ -93,8 +93,6 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     Gradients are derived from the rewritten loss: the derivative of log_sigmoid is accurate where that of
     log(sigmoid) is 0/0.
     """
-    done, fired = rewrite(
-        loss.graph, [loss.loss, *loss.definitions.values()], RULES, LogDomain(loss.graph, loss.parameters)
-    )
+    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, LogDomain(loss.graph, loss.parameters))
     definitions = {name: done[node.index] for name, node in loss.definitions.items()}
     return replace(loss, loss=done[loss.loss.index], definitions=definitions), fired

@@ -70,7 +70,7 @@ bce = lambda p, y: f.binary_cross_entropy_with_logits(p, y)  # noqa: E731
 add("bernoulli", F + "binary_cross_entropy", lambda y, p: f.binary_cross_entropy(p, y), y=bits(8, 2), p=share(8, 2))
 add("binary_crossentropy_logits", BCE, lambda y, p: bce(p, y), y=share(8, 2), p=real(8, 2))
 add(
-    "binary_crossentropy_pos_weight", BCE + "(pos_weight)", lambda y, p, weight: f.binary_cross_entropy_with_logits(p, y, pos_weight=weight),
+    "binary_crossentropy_pos_weight", BCE + "(pos_weight)", lambda y, p, weight: f.binary_cross_entropy_with_logits(p, y, pos_weight=weight.detach()),
     y=bits(8, 2), p=real(8, 2), weight=[0.5, 3.0],
 )  # fmt: skip
 add("hinge_embedding", F + "hinge_embedding_loss", lambda y, p, margin: f.hinge_embedding_loss(p, y, float(margin)), y=signs(8, 1), p=positive(8, 1), margin=1.6)

@@ -28,6 +28,7 @@ class Case:
     reduction: str = "mean"
     number: int = 0
     single: float = 1e-3
+    digits: float = 1e-9
 
     @property
     def library(self) -> str:
@@ -55,13 +56,16 @@ class Reference:
 CASES: list[Case] = []
 
 
-def add(key: str, against: str, reference: Callable[..., Any], /, *, reduction: str = "mean", single: float = 1e-3, **arrays: Any) -> None:
+def add(
+    key: str, against: str, reference: Callable[..., Any], /, *, reduction: str = "mean", single: float = 1e-3, digits: float = 1e-9, **arrays: Any
+) -> None:
     """Register a comparison; arrays are drawn, or given as they are.
 
-    ``single`` is how far float32 may be from float64, in parts of the largest gradient.
+    ``single`` is how far float32 may be from float64, in parts of the largest gradient; ``digits`` how far the value may be
+    from the library's, where the library itself is no nearer.
     """
     number = sum(case.key == key and case.against == against for case in CASES)
-    CASES.append(Case(key, against, reference, arrays, reduction, number, single))
+    CASES.append(Case(key, against, reference, arrays, reduction, number, single, digits))
 
 
 def available(case: Case) -> bool:

@@ -38,7 +38,7 @@ def test_an_entry_agrees_with_its_library(case: Case) -> None:
     loss = compiled(case.key)
     names = [*loss.predictions, *loss.parameters]
     expected, got = evaluate(case, names), ours(case, "float64")
-    np.testing.assert_allclose(got.value, expected.value, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(got.value, expected.value, rtol=case.digits, atol=1e-12)
     for name in names:
         largest = np.abs(expected.gradients[name]).max()
         near = DIFFERENCES if name in expected.by_differences else AUTOMATIC
