@@ -74,7 +74,7 @@ def _rebuilt(graph: Graph, node: Node, args: list[Node]) -> Node:
     if node.op in ("broadcast_to", "sum_to"):
         return args[0] if not (node.op == "broadcast_to" and args[0].constant) else graph.make("broadcast_to", *args)
     if node.op == "exp_difference" and args[1].op == "logsumexp" and args[1].args[0] is args[0]:
-        return graph.make("softmax", args[0], **dict(args[1].attrs))
+        return graph.make("softmax", args[0], span=None, **args[1].attributes)
     if node.op == "gather_adjoint":
         return _at(graph, args[0], args[1], args[2])
     if node.op == "unselect" and "index" in dict(node.attrs):

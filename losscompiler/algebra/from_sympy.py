@@ -15,7 +15,7 @@ _RELATIONS = {
 }  # fmt: skip
 _LARGEST = 20_000
 _RENAMED = {
-    "Heaviside": "heaviside", "Abs": "abs", "log": "log", "ceiling": "ceil", "loggamma": "lgamma", "LambertW": "", "besseli": "", "uppergamma": "",
+    "Heaviside": "heaviside", "Abs": "abs", "ceiling": "ceil", "loggamma": "lgamma", "LambertW": "", "besseli": "", "uppergamma": "",
     "lowergamma": "", "erf2": "",
 }  # fmt: skip
 

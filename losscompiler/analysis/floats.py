@@ -12,12 +12,12 @@ from typing import Any
 
 from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.node import Node, reachable
-from losscompiler.graph.precise import Arithmetic, apply
+from losscompiler.graph.precise import Arithmetic, apply, definition_graph
 
 _SLOW, _MOVED = 200, 15
 """What functions that NumPy does not have cost, in functions that it has: with mpmath's numbers, and without."""
 
-_IN_NUMBERS = ("logcumsumexp", "logcumsumexp_adjoint")
+_IN_NUMBERS = ("logcumsumexp", "logcumsumexp_adjoint", "i1e")
 
 
 def _axis(node: Node) -> Any:
@@ -65,6 +65,12 @@ def _functions() -> dict[str, Callable[..., Any]]:
         # The asymptotic series, Abramowitz & Stegun 26.2.12: relative error below 1e-10 here.
         return -0.5 * x * x - math.log(-x) - 0.5 * math.log(2 * math.pi) + math.log1p(-1 / x**2 + 3 / x**4 - 15 / x**6)
 
+    def erfcx(x: float) -> float:
+        if x < 25:
+            return math.exp(x * x) * math.erfc(x)
+        # Abramowitz & Stegun 7.1.23.
+        return (1 - 1 / (2 * x**2) + 3 / (4 * x**4)) / (x * math.sqrt(math.pi))
+
     def log_i0(x: Any) -> Any:
         size = np.abs(x)
         far = np.maximum(size, 700.0)
@@ -101,7 +107,12 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "any": reduction(np.any), "all": reduction(np.all), "logsumexp": logsumexp, "softmax": softmax, "sum_to": sum_to,
         "log_softmax": lambda node, x: np.atleast_1d(x) - logsumexp(node, x), "erf": each(math.erf), "erfc": each(math.erfc),
         "norm": lambda node, x: np.sqrt(np.sum(np.atleast_1d(x) ** 2, axis=_axis(node), keepdims=True)), "lgamma": each(math.lgamma),
-        "log_ndtr": each(log_ndtr), "ndtr": each(lambda x: 0.5 * math.erfc(-x / math.sqrt(2))),
+        "log_ndtr": each(log_ndtr), "erfcx": each(erfcx), "ndtr": each(lambda x: 0.5 * math.erfc(-x / math.sqrt(2))),
+        "cumsum": lambda node, x: np.cumsum(np.atleast_1d(x), axis=node.attr("axis")), "flip": lambda node, x: np.flip(x, node.attr("axis")),
+        "select": lambda node, x: np.take(np.atleast_1d(x), [node.attr("index")], axis=-1), "triu": lambda node, x: np.triu(x),
+        "range": lambda node, x: np.atleast_1d(x)[..., slice(node.attr("start"), node.attr("stop"))], "tril": lambda node, x: np.tril(x),
+        "eye_like": lambda node, x: np.broadcast_to(np.eye(*np.shape(x)[-2:]), np.shape(x)),
+        "diag": lambda node, x: np.diagonal(x, axis1=-2, axis2=-1)[..., None],
         "count": lambda node, x: np.sum(np.ones(np.shape(np.atleast_1d(x))), axis=_axis(node), keepdims=True),
     }  # fmt: skip
 
@@ -140,15 +151,34 @@ class Plan:
                 elif node.op == "symbol":
                     done[node.index] = values[node.name]
                 else:
-                    function = known.get(node.op, _moved if FUNCTIONS[node.op].kind is not Kind.ELEMENTWISE else _slowly)
+                    function = known.get(node.op) or _otherwise(node)
                     done[node.index] = function(node, *(done[arg.index] for arg in node.args))
         return [np.asarray(done[root.index], dtype=float) for root in self.roots]
+
+
+def _otherwise(node: Node) -> Callable[..., Any]:
+    """Return how a function is evaluated that NumPy does not have."""
+    row = FUNCTIONS[node.op]
+    if node.op in _IN_NUMBERS or (row.kind is Kind.ELEMENTWISE and not row.definition):
+        return _slowly
+    return _defined if row.kind is Kind.ELEMENTWISE else _moved
 
 
 def _cost(node: Node) -> int:
     if not node.args or node.op in _functions():
         return 1
-    return _SLOW if FUNCTIONS[node.op].kind is Kind.ELEMENTWISE or node.op in _IN_NUMBERS else _MOVED
+    return _SLOW if _otherwise(node) is _slowly else _MOVED
+
+
+def _defined(node: Node, *operands: Any) -> Any:
+    """Return the value of a function by its definition in more elementary ones."""
+    (value,) = _definition(node.op).values(dict(zip(FUNCTIONS[node.op].arguments, operands, strict=True)))
+    return value
+
+
+@cache
+def _definition(op: str) -> Plan:
+    return Plan([definition_graph(op)[1]])
 
 
 def _constant(node: Node) -> float:
@@ -165,8 +195,6 @@ def _moved(node: Node, *operands: Any) -> Any:
     import mpmath
     import numpy as np
 
-    if node.op in _IN_NUMBERS:
-        return _slowly(node, *operands)
     result = apply(Arithmetic(mpmath.fp), node, [np.asarray(x, dtype=float) for x in operands])
     return np.asarray(result, dtype=float)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from losscompiler.analysis.floats import Plan
@@ -79,11 +79,10 @@ class Trends:
             if study.parameters[name].regularizer is None and samples.usual:
                 self._follow(name)
 
-    def along(self, plan: Plan, sample: Sample, rays: Sequence[Ray]) -> Iterator[list[Any]]:
-        """Yield the values of a plan's roots at each point of rays that are followed together."""
-        for step in range(max(len(ray.points) for ray in rays)):
-            moved = {ray.name: ray.points[min(step, len(ray.points) - 1)] for ray in rays}
-            yield self.samples.evaluated(plan, sample, self.start | moved)
+    def at(self, plan: Plan, sample: Sample, rays: Sequence[Ray], step: int) -> list[Any]:
+        """Return the values of a plan's roots at one step of rays that are followed together."""
+        moved = {ray.name: ray.points[min(step, len(ray.points) - 1)] for ray in rays}
+        return self.samples.evaluated(plan, sample, self.start | moved)
 
     def _follow(self, name: str) -> None:
         """Follow the loss both ways from a parameter's start, until a sample shows that neither leads anywhere."""
@@ -96,7 +95,8 @@ class Trends:
             for way in followed:
                 if not self.samples.spend(self.samples.plan.cost * len(rays[way].points)):
                     return
-                heights = [loss[sample.valid] for (loss,) in self.along(self.samples.plan, sample, [rays[way]])]
+                steps = range(len(rays[way].points))
+                heights = [self.at(self.samples.plan, sample, [rays[way]], step)[0][sample.valid] for step in steps]
                 if falls_endlessly([float(height.mean()) for height in heights]):
                     if way not in trusted:
                         trusted[way] = self._confirmed(sample, rays[way])
@@ -146,12 +146,15 @@ class Trends:
 
         if not self.pull.roots:
             return False
+        last = max(len(ray.points) for ray in rays) - 1
         for sample in self.samples.usual:
-            if not self.samples.spend(self.pull.cost * len(rays[0].points)):
+            if not self.samples.spend(3 * self.pull.cost):
                 return False
-            sizes = [max(float(np.mean(np.abs(pull))) for pull in pulls) for pulls in self.along(self.pull, sample, rays)]
-            finite = [size for size in sizes if isfinite(size)]
-            if len(finite) < len(sizes) // 2 or not finite[0] > 0 or finite[-1] > _VANISHED * finite[0]:
+            first, *ends = (
+                max(float(np.mean(np.abs(pull))) for pull in self.at(self.pull, sample, rays, step)) for step in (0, last, last - 3)
+            )
+            end = ends[0] if isfinite(ends[0]) else ends[1]
+            if not (0 < first < inf and end <= _VANISHED * first):
                 return False
         return True
 

@@ -213,7 +213,7 @@ class _ModuleWriter:
 
     def _alignment(self) -> list[str]:
         predictions = [self.program.names[name] for name in self.loss.predictions]
-        lines = []
+        lines: list[str] = []
         if not predictions:
             return lines
         like = ", ".join(predictions)

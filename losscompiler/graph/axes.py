@@ -36,9 +36,7 @@ def broadcast(*parts: Axes) -> Axes:
     atoms = frozenset[Atom]().union(*parts)
     # An atom that another atom of the same leaf covers adds nothing: p/sum(p) has the shape of p.
     return frozenset(
-        atom
-        for atom in atoms
-        if not any(other != atom and other[0] == atom[0] and _includes(atom[1], other[1]) for other in atoms)
+        atom for atom in atoms if not any(other != atom and other[0] == atom[0] and _includes(atom[1], other[1]) for other in atoms)
     )
 
 

@@ -25,7 +25,9 @@ DEFAULT_TARGETS = ("y", "y_true")
 DEFAULT_PREDICTIONS = ("p", "y_pred")
 _ROLES = ("target", "prediction", "input")
 _CONSTANTS = ("pi", "inf")
-_KNOWN_NUMBERS = {"e": "exp(1)", "E": "exp(1)", "Pi": "pi", "PI": "pi", "π": "pi", "Inf": "inf", "infinity": "inf", "nan": "where", "NaN": "where", "oo": "inf", "True": "1", "False": "0"}  # fmt: skip
+_KNOWN_NUMBERS = {
+    "e": "exp(1)", "E": "exp(1)", "Pi": "pi", "PI": "pi", "π": "pi", "Inf": "inf", "infinity": "inf", "oo": "inf", "True": "1", "False": "0",
+}  # fmt: skip
 _CONSTANT_HINT = "Bounds and initial values are made of numbers and pi."
 _NOWHERE = Span(0, 0)
 
@@ -88,10 +90,20 @@ class _Builder:
         self._check_size(loss)
         self._check_given_parameters()
         return LossGraph(
-            self.source, self.graph, loss, *(self._data_of(role) for role in _ROLES), self.parameters,  # type: ignore[arg-type]
-            {name: value for name, value in self.constants.items() if getattr(value, "shape", ()) != ()}, self.definitions,
-            tuple(name for name in self.definitions if name not in self.used), tuple(self.implicit), tuple(self.hazards), self.defined_at | self.places,
-        )  # fmt: skip
+            source=self.source,
+            graph=self.graph,
+            loss=loss,
+            targets=self._data_of("target"),
+            predictions=self._data_of("prediction"),
+            inputs=self._data_of("input"),
+            parameters=self.parameters,
+            constants={name: value for name, value in self.constants.items() if getattr(value, "shape", ()) != ()},
+            definitions=self.definitions,
+            unused_definitions=tuple(name for name in self.definitions if name not in self.used),
+            implicit=tuple(self.implicit),
+            hazards=tuple(self.hazards),
+            places=self.defined_at | self.places,
+        )
 
     def _check_size(self, loss: Node) -> None:
         size = operations([loss])
@@ -125,7 +137,11 @@ class _Builder:
                 self._check_free(name, span)
                 self.roles[name] = role
                 self.places[name] = span
-        taken = {n.name.name for n in self.formula.statements if isinstance(n, tree.ParameterDeclaration)} | set(self.interface.parameters or {}) | set(self.constants)
+        taken = (
+            {n.name.name for n in self.formula.statements if isinstance(n, tree.ParameterDeclaration)}
+            | set(self.interface.parameters or {})
+            | set(self.constants)
+        )
         self._defaults: set[str] = set()
         for role, names in (("target", DEFAULT_TARGETS), ("prediction", DEFAULT_PREDICTIONS)):
             if not given[role]:
@@ -151,9 +167,7 @@ class _Builder:
                 role = self.roles[name]
                 hint = f"Choose another name, or declare the {role} under another name ('{role} ...') first."
                 notes = (self.places[name],) if self.places.get(name, _NOWHERE) is not _NOWHERE else ()
-                raise FormulaNameError(
-                    "shadows-data", f"'{name}' is the {role} and cannot be redefined", self.source, span, hint, notes
-                )
+                raise FormulaNameError("shadows-data", f"'{name}' is the {role} and cannot be redefined", self.source, span, hint, notes)
             if name in (self.interface.parameters or {}):
                 raise FormulaNameError(
                     "shadows-data", f"'{name}' is a parameter and cannot be redefined", self.source, span, "Choose another name."
@@ -291,11 +305,35 @@ class _Builder:
         if self.strict:
             raise self._unknown_error(name, span, twin)
         if name in _KNOWN_NUMBERS:
-            self.hazards.append(Hazard("name-hazard", name, f"'{name}' is a learnable parameter here, not a constant", f"Write {_KNOWN_NUMBERS[name]} for the constant, or declare 'param {name}'.", span))
+            self.hazards.append(
+                Hazard(
+                    "name-hazard",
+                    name,
+                    f"'{name}' is a learnable parameter here, not a constant",
+                    f"Write {_KNOWN_NUMBERS[name]} for the constant, or declare 'param {name}'.",
+                    span,
+                )
+            )
         elif name in LANGUAGE:
-            self.hazards.append(Hazard("name-hazard", name, f"'{name}' is a learnable parameter here, not the function {name}(...)", f"Call the function as {name}(...), or declare 'param {name}' to keep the name.", span))
+            self.hazards.append(
+                Hazard(
+                    "name-hazard",
+                    name,
+                    f"'{name}' is a learnable parameter here, not the function {name}(...)",
+                    f"Call the function as {name}(...), or declare 'param {name}' to keep the name.",
+                    span,
+                )
+            )
         elif twin:
-            self.hazards.append(Hazard("name-hazard", name, f"'{name}' ({_describe(name)}) looks like '{twin}' but is another name, here a learnable parameter", f"Write '{twin}' if you mean it, or declare 'param {name}'.", span))
+            self.hazards.append(
+                Hazard(
+                    "name-hazard",
+                    name,
+                    f"'{name}' ({_describe(name)}) looks like '{twin}' but is another name, here a learnable parameter",
+                    f"Write '{twin}' if you mean it, or declare 'param {name}'.",
+                    span,
+                )
+            )
         self.implicit.append(name)
         self.parameters[name] = Parameter(1.0)
         return self._symbol(name, span)
@@ -303,16 +341,24 @@ class _Builder:
     def _unknown_error(self, name: str, span: Span, twin: str | None) -> FormulaNameError:
         if twin:
             return FormulaNameError(
-                "unknown-name", f"'{name}' ({_describe(name)}) looks like '{twin}' but is another name", self.source, span, f"Write '{twin}'."
+                "unknown-name",
+                f"'{name}' ({_describe(name)}) looks like '{twin}' but is another name",
+                self.source,
+                span,
+                f"Write '{twin}'.",
             )
         if name in _KNOWN_NUMBERS:
-            return FormulaNameError("unknown-name", f"there is no '{name}'", self.source, span, f"Write {_KNOWN_NUMBERS[name]} for the constant.")
+            return FormulaNameError(
+                "unknown-name", f"there is no '{name}'", self.source, span, f"Write {_KNOWN_NUMBERS[name]} for the constant."
+            )
         if name in LANGUAGE:
             return FormulaNameError(
                 "function-as-value", f"'{name}' is a function; it has no value without a call", self.source, span,
                 f"Write {name}(...), or declare 'param {name}'.",
             )  # fmt: skip
-        known = sorted({*self.parameters, *self.definitions, *(n for n in self.roles if n not in self._defaults or n in self.used), *_CONSTANTS})
+        known = sorted(
+            {*self.parameters, *self.definitions, *(n for n in self.roles if n not in self._defaults or n in self.used), *_CONSTANTS}
+        )
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f"Did you mean '{close[0]}'? " if close else ""
         return FormulaNameError(
@@ -349,7 +395,9 @@ class _Builder:
 
 
 # Letters of other scripts that most fonts draw like a Latin one (Unicode Technical Standard 39, the common ones).
-_CONFUSABLE = str.maketrans("асԁеһіјӏорԛѕԝхуАВСЕНІЈКМОРЅТХΑΒΕΖΗΙΚΜΝΟΡΤΥΧνοεαρτυχγικ", "acdehijlopqswxyABCEHIJKMOPSTXABEZHIKMNOPTYXvoeaptuxyik")
+_CONFUSABLE = str.maketrans(
+    "асԁеһіјӏорԛѕԝхуАВСЕНІЈКМОРЅТХΑΒΕΖΗΙΚΜΝΟΡΤΥΧνοεαρτυχγικ", "acdehijlopqswxyABCEHIJKMOPSTXABEZHIKMNOPTYXvoeaptuxyik"
+)
 
 
 def _skeleton(name: str) -> str:

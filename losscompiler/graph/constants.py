@@ -64,9 +64,7 @@ def _check(node: Node, value: Any, operands: list[Any], source: Source) -> None:
         return
     span = node.span or Span(0, 1)
     if value != value and not any(operand != operand for operand in operands):
-        raise FormulaLimitError(
-            "constant-undefined", "this constant has no real value", source, span, "Check the signs of its arguments."
-        )
+        raise FormulaLimitError("constant-undefined", "this constant has no real value", source, span, "Check the signs of its arguments.")
     if abs(value) > _LARGEST and not any(math.isinf(operand) for operand in operands if not isinstance(operand, bool)):
         raise FormulaLimitError(
             "number-too-large", "this constant overflows: it is infinite or larger than float64 holds (about 1.8e308)", source, span,

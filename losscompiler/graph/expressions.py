@@ -19,7 +19,11 @@ _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "@":
 _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
 _LARGEST_POLYGAMMA = 20
 _ELEMENTWISE_OF = {"max": "maximum", "min": "minimum"}
-_MASK_FILL = {"sum": 0, "norm": 0, "prod": 1, "max": "-inf", "min": "inf", "logsumexp": "-inf", "softmax": "-inf", "log_softmax": "-inf"}
+_MASK_FILL: dict[str, int | str] = {
+    "sum": 0, "norm": 0, "prod": 1, "max": "-inf", "min": "inf", "logsumexp": "-inf", "softmax": "-inf", "log_softmax": "-inf",
+}  # fmt: skip
+"""What stands in a reduction for elements that ``where`` leaves out."""
+
 
 
 @dataclass
@@ -240,7 +244,9 @@ class ExpressionBuilder:
     # -- reductions
     def _read_keywords(self, node: tree.Call, row: Function, done: dict[int, Node]) -> Keywords:
         inherited = self.keywords
-        keywords = Keywords(inherited.axis, inherited.where if "where" in row.keywords else None, inherited.weights if "weights" in row.keywords else None)
+        keywords = Keywords(
+            inherited.axis, inherited.where if "where" in row.keywords else None, inherited.weights if "weights" in row.keywords else None
+        )
         for keyword in node.keywords:
             if keyword.name == "axis":
                 keywords.axis = self._axis(keyword.value)
@@ -284,7 +290,9 @@ class ExpressionBuilder:
             return self._reduce("sum", self._spread(self.number(mask, span), x, span), keywords.axis, span)
         if row.name == "mean":
             total = self._reduce("sum", self._masked(x, mask, 0, span), keywords.axis, span)
-            return self.make("div", total, self._reduce("sum", self._spread(self.number(mask, span), x, span), keywords.axis, span), span=span)
+            return self.make(
+                "div", total, self._reduce("sum", self._spread(self.number(mask, span), x, span), keywords.axis, span), span=span
+            )
         return self._reduce(row.name, self._masked(x, mask, _MASK_FILL[row.name], span), keywords.axis, span)
 
     def _reduce(self, op: str, x: Node, axis: AxisArgument, span: Span) -> Node:

@@ -12,7 +12,7 @@ from losscompiler.graph import axes as ax
 from losscompiler.source import Source, Span
 from losscompiler.syntax import limits
 
-Attribute: TypeAlias = int | str | Fraction | None | tuple[int, ...]
+Attribute: TypeAlias = int | str | Fraction | tuple[int, ...] | None
 Attributes: TypeAlias = tuple[tuple[str, Attribute], ...]
 
 _LARGEST_FOLDED_BITS = 1024
@@ -43,13 +43,18 @@ class Node:
         self.index = index
         self.axes = axes
         self.span = span
-        self.constant = op == "const" or (bool(args) and all(arg.constant for arg in args)) or op == "vector" and not args
+        self.constant: bool = op == "const" or (bool(args) and all(arg.constant for arg in args))
         row = FUNCTIONS.get(op)
-        self.pointwise = (row is None or row.kind is Kind.ELEMENTWISE) and all(arg.pointwise for arg in args)
+        self.pointwise: bool = (row is None or row.kind is Kind.ELEMENTWISE) and all(arg.pointwise for arg in args)
 
     def attr(self, name: str) -> Attribute:
         """Return an attribute."""
         return dict(self.attrs)[name]
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """All attributes by name."""
+        return dict(self.attrs)
 
     @property
     def name(self) -> str:

@@ -60,14 +60,13 @@ class Arithmetic:
 
     # -- operators
     def div(self, x: Any, y: Any) -> Any:
+        """Return x/y; infinite at a pole."""
         if y == 0:
             return self.nan if x == 0 or x != x else (self.inf if x > 0 else -self.inf)
         return x / y
 
-    def mul(self, x: Any, y: Any) -> Any:
-        return x * y
-
     def pow(self, x: Any, y: Any) -> Any:
+        """Return the real power x**y."""
         if y == 0:
             return self.number(1)
         if x == 0:
@@ -85,22 +84,35 @@ class Arithmetic:
         return self.number(float(x) ** float(y))
 
     def exp(self, x: Any) -> Any:
+        """Return the exponential; infinite or 0 beyond every reasonable exponent."""
         if x > _LARGEST_EXPONENT:
             return self.inf
         return self.number(0) if x < -_LARGEST_EXPONENT else self.context.exp(x)
 
     def log(self, x: Any) -> Any:
+        """Return the real logarithm."""
         if x == 0:
             return -self.inf
         return self.context.log(x) if x > 0 else self.nan
 
+    def softplus(self, x: Any) -> Any:
+        """Return log(1 + exp(x)); its definition overflows where it does not."""
+        return max(x, self.number(0)) + self.context.log1p(self.exp(-abs(x)))
+
+    def logaddexp(self, x: Any, y: Any) -> Any:
+        """Return log(exp(x) + exp(y)); its definition overflows where it does not."""
+        high, low = max(x, y), min(x, y)
+        return high if abs(high) == self.inf else high + self.context.log1p(self.exp(low - high))
+
     def loggamma(self, x: Any) -> Any:
+        """Return log(abs(gamma(x)))."""
         if x <= 0 and x == self.context.floor(x):
             return self.inf
         # The real function: the logarithm of the absolute value.
         return self.context.loggamma(x).real if x < 0 else self.context.loggamma(x)
 
     def digamma(self, x: Any) -> Any:
+        """Return the derivative of loggamma."""
         return self.polygamma(0, x)
 
     def polygamma(self, n: Any, x: Any) -> Any:
@@ -131,13 +143,13 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
-    context = arithmetic.context
     if op in _COMPARE:
         return _COMPARE[op]
     simple: dict[str, Callable[..., Any]] = {
         "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "neg": lambda x: -x, "not": lambda x: not x,
         "number": lambda x: arithmetic.number(bool(x)), "where": lambda c, x, y: x if c else y, "stop_gradient": lambda x: x,
-        "mul": arithmetic.mul, "div": arithmetic.div, "pow": arithmetic.pow, "exp": arithmetic.exp, "log": arithmetic.log,
+        "mul": lambda x, y: x * y, "div": arithmetic.div, "pow": arithmetic.pow, "exp": arithmetic.exp, "log": arithmetic.log,
+        "softplus": arithmetic.softplus, "log_sigmoid": lambda x: -arithmetic.softplus(-x), "logaddexp": arithmetic.logaddexp,
         "lgamma": arithmetic.loggamma, "digamma": arithmetic.digamma,
         "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
         "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),

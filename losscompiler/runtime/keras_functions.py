@@ -205,8 +205,12 @@ def count(x, axis):
     picked = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
     lengths = [shape[i] for i in picked]
     if None not in lengths:
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        if dtype == "bfloat16" and keras.backend.backend() == "torch":
+            # PyTorch computes with no NumPy number of this dtype.
+            return ops.convert_to_tensor(float(math.prod(lengths)), dtype)
         # A NumPy number and not Python's: functions of it alone then keep the dtype, and it still serves as a length.
-        return np.asarray(math.prod(lengths), keras.backend.standardize_dtype(x.dtype))[()]
+        return np.asarray(math.prod(lengths), dtype)[()]
     dynamic = ops.shape(x)
     return ops.cast(math.prod([dynamic[i] for i in picked]), x.dtype)
 
@@ -352,12 +356,12 @@ def concat(a, b):
 
 def unconcat_first(u, a):
     """Return the part of an adjoint that belongs to the first of two concatenated arrays."""
-    return sum_to(u[..., : (a.shape[-1] if len(a.shape) else 1)], a)
+    return sum_to(u[..., : (ops.shape(a)[-1] if len(a.shape) else 1)], a)
 
 
 def unconcat_last(u, b):
     """Return the part of an adjoint that belongs to the last of two concatenated arrays."""
-    return sum_to(u[..., u.shape[-1] - (b.shape[-1] if len(b.shape) else 1) :], b)
+    return sum_to(u[..., ops.shape(u)[-1] - (ops.shape(b)[-1] if len(b.shape) else 1) :], b)
 
 
 # ----------------------------------------------------------------------------------------------------------- matrices

@@ -43,7 +43,7 @@ class LogDomain:
         """Return log(node); ``unknown`` allows one factor of unknown sign."""
         make, op = self.graph.simple, node.op
         if op in _LOGARITHM_OF:
-            return make(_LOGARITHM_OF[op], *node.args, **dict(node.attrs)) if _LOGARITHM_OF[op] else node.args[0]
+            return make(_LOGARITHM_OF[op], *node.args, span=None, **node.attributes) if _LOGARITHM_OF[op] else node.args[0]
         if op in ("mul", "div"):
             return self._log_of_product(node, unknown=unknown)
         if op == "sqrt":
@@ -54,7 +54,7 @@ class LogDomain:
             return None if inner is None else make("mul", node.args[1], inner)
         if op == "sum" and _holds_exponential(node):
             inner = self._log(node.args[0], unknown=False)
-            return None if inner is None else make("logsumexp", inner, **dict(node.attrs))
+            return None if inner is None else make("logsumexp", inner, span=None, **node.attributes)
         if op == "add" and all(_holds_exponential(arg) for arg in node.args):
             left, right = (self._log(arg, unknown=False) for arg in node.args)
             return None if left is None or right is None else make("logaddexp", left, right)

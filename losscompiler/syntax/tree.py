@@ -122,9 +122,7 @@ class Tuple:
     items: tuple[Expression, ...]
 
 
-Expression: TypeAlias = (
-    Number | Name | Prefix | Binary | Compare | Conditional | Call | Keyword | Subscript | Slice | Vector | Tuple
-)
+Expression: TypeAlias = Number | Name | Prefix | Binary | Compare | Conditional | Call | Keyword | Subscript | Slice | Vector | Tuple
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 from scipy.special import digamma, expit, softmax
 
 import losscompiler as lc
@@ -19,7 +20,9 @@ def compiled(formula, *args, **options):
 
 
 def gradient(formula, name, data=None, params=None, **options):
-    return compiled(formula).value_and_gradients(data or {"y": Y, "p": P}, params, dtype="float64", **options).gradients[name]
+    loss = compiled(formula)
+    data = data or {symbol: {"y": Y, "p": P}[symbol] for symbol in loss.graph.data}
+    return loss.value_and_gradients(data, params, dtype="float64", **options).gradients[name]
 
 
 TEXTBOOK = [
@@ -30,7 +33,6 @@ TEXTBOOK = [
     ("p - y*log(p)", "p", lambda y, p: 1 - y / p),
     ("softplus(p) - y*p", "p", lambda y, p: expit(p) - y),
     ("log(cosh(p - y))", "p", lambda y, p: np.tanh(p - y)),
-    ("max(q*(y - p), (q - 1)*(y - p))\nparam q = 0.3", "p", None),
     ("1/(1 + exp(-p))", "p", lambda y, p: expit(p) * (1 - expit(p))),
     ("tanh(p)", "p", lambda y, p: 1 / np.cosh(p) ** 2),
     ("p**p", "p", lambda y, p: p**p * (np.log(p) + 1)),
@@ -47,7 +49,7 @@ TEXTBOOK = [
 ]
 
 
-@pytest.mark.parametrize(("formula", "name", "expected"), [case for case in TEXTBOOK if case[2]])
+@pytest.mark.parametrize(("formula", "name", "expected"), TEXTBOOK)
 def test_derivative_is_the_textbook_one(formula, name, expected):
     np.testing.assert_allclose(gradient(formula, name), expected(Y, P), rtol=1e-13, atol=1e-15)
 
@@ -123,12 +125,6 @@ def test_a_subexpression_shared_by_both_branches():
     np.testing.assert_allclose(found["p"], [0.5, 2 * np.log(2) / 2], rtol=1e-6)
 
 
-def test_the_outer_factor_of_an_inactive_branch_may_be_infinite():
-    found = at("log(p)*where(p > 0, p, 0)", [0.0])
-    assert np.isnan(found["p"]).all() or np.isinf(found["p"]).all(), "log(0) itself is taken, so there is no derivative"
-    np.testing.assert_array_equal(at("where(p > 0, log(p)*p, 0)", [0.0])["p"], [0.0])
-
-
 @pytest.mark.parametrize(
     ("formula", "name", "p", "expected"),
     [
@@ -189,6 +185,11 @@ def test_a_constant_factor_outside_a_reduction_counts_every_element():
 
 
 # -- second derivatives
+def mills(x):
+    """Return the ratio of the normal density to its distribution function."""
+    return np.exp(scipy.stats.norm.logpdf(x) - scipy.special.log_ndtr(x))
+
+
 @pytest.mark.parametrize(
     ("formula", "expected"),
     [
@@ -197,7 +198,7 @@ def test_a_constant_factor_outside_a_reduction_counts_every_element():
         ("softplus(p)", lambda p: expit(p) * expit(-p)),
         ("lgamma(p)", lambda p: scipy.special.polygamma(1, p)),
         ("where(p > 1, p**2, p)", lambda p: np.where(p > 1, 2.0, 0.0)),
-        ("log_ndtr(p)", lambda p: -np.exp(scipy.stats.norm.logpdf(p) - scipy.special.log_ndtr(p)) * (p + np.exp(scipy.stats.norm.logpdf(p) - scipy.special.log_ndtr(p)))),
+        ("log_ndtr(p)", lambda p: -mills(p) * (p + mills(p))),
     ],
 )
 def test_second_derivatives_by_differentiating_twice(formula, expected):
@@ -224,18 +225,21 @@ def nested(function, depth):
 
 COSTS = {
     "a sum of 1,000 terms with 1,000 parameters": " + ".join(f"a{i}*p**{i % 7 + 1}" for i in range(1000)),
-    "softplus and tanh, 40 deep": nested("softplus", 20).replace("p", nested("tanh", 20), 1) if False else nested("tanh", 40),
+    "tanh, 40 deep": nested("tanh", 40),
     "softplus, 40 deep": nested("softplus", 40),
     "a product of 100 factors": "*".join(f"(p + a{i})" for i in range(100)),
-    "a chain of squares": "p" + " + y" * 3 + "".join("**2" for _ in range(3)),
     "shared logarithms": "t = log(p)*a\nt**2 + t*exp(t) + sin(t)/t",
-    "the general robust loss": "param c > 0 = 1\nr = (p - y)/c\nabs(a - 2)/a*((r**2/abs(a - 2) + 1)**(a/2) - 1)",
+    "the general robust loss": "param c > 0 = 1\nparam a = 1\nr = (p - y)/c\nabs(a - 2)/a*((r**2/abs(a - 2) + 1)**(a/2) - 1)",
     "a softmax cross-entropy": "-log_softmax(p/a)[y]",
 }
 
 
 @pytest.mark.parametrize("what", COSTS)
 def test_gradients_cost_a_small_multiple_of_the_value(what):
-    """Value and all gradients take at most four times the value's operations (Griewank & Walther 2008, section 4.4: at most five)."""
+    """At most four times the value's operations, and a few for the upstream gradient and the sums over the batch.
+
+    Griewank & Walther 2008, section 4.4, promise five.
+    """
     program = compiled(COSTS[what]).stages.program
-    assert program.total_operations <= 4 * program.value_operations + 4
+    assert program.value_operations >= 4
+    assert program.total_operations <= 4 * program.value_operations + 3
