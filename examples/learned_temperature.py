@@ -1,6 +1,6 @@
 """How overconfident is a trained net, and does gradient descent find the temperature that mends it?
 
-A net with far more weights than training images (scikit-learn's digits, 300 images to learn from) is trained with plain
+A net with far more weights than training images (scikit-learn's digits, 200 images to learn from) is trained with plain
 cross-entropy until it knows its images by heart. Then it is frozen, and one number, the temperature T of its softmax, is
 trained on images that it has not seen (temperature scaling, Guo et al. 2017). A division of all logits by T moves no
 prediction, only how sure the net says it is.
@@ -50,12 +50,12 @@ def main(epochs: int = 40) -> dict[str, Any]:
     keras.utils.set_random_seed(0)
     images, labels = load_digits(return_X_y=True)
     images = (images / 16).astype("float32")
-    x_train, x_rest, y_train, y_rest = train_test_split(images, labels, train_size=300, random_state=0, stratify=labels)
+    x_train, x_rest, y_train, y_rest = train_test_split(images, labels, train_size=200, random_state=0, stratify=labels)
     x_held, x_test, y_held, y_test = train_test_split(x_rest, y_rest, train_size=500, random_state=0, stratify=y_rest)
 
     net = keras.Sequential([keras.Input((64,)), keras.layers.Dense(256, activation="relu"), keras.layers.Dense(10)])
     trained = lc.LossModel(net, lc.compile_loss(CROSS_ENTROPY, name="cross entropy"))
-    trained.compile(keras.optimizers.Adam(0.003))
+    trained.compile(keras.optimizers.Adam(0.01))
     trained.fit(x_train, y_train, batch_size=50, epochs=epochs, verbose=0)
 
     net.trainable = False

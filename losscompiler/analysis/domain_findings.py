@@ -17,6 +17,9 @@ from losscompiler.graph.node import Node
 from losscompiler.graph.printing import node_text
 
 _TEXT = 20
+_MOST = 20
+"""Conditions on expressions that are told of one by one."""
+
 _SHIFT = 1e-3
 """Bounds closer to 0 than this are taken for 0 when an activation is named: log(p + 1e-7) means p >= 0."""
 
@@ -26,10 +29,14 @@ def find_domains(study: Study, domains: Domains, samples: Samples | None) -> Ite
     for wish in domains.wishes.values():
         yield _of_symbol(study, wish)
     told: set[tuple[int, Interval | None]] = set()
-    for condition in (*domains.open, *domains.zeros):
+    for position, condition in enumerate(several := (*domains.open, *domains.zeros)):
         key = condition.operand.index, condition.allowed
         if key in told:
             continue
+        if len(told) == _MOST:
+            more = len(several) - position
+            yield study.found("domain", "note", f"up to {more} more arguments may leave their domains", "", "", condition.node.span)
+            return
         told.add(key)
         if condition.allowed is None:
             yield _of_division(study, condition)
@@ -87,7 +94,8 @@ def _of_symbol(study: Study, wish: Wish) -> Finding:
     span = wish.askers[0].span
     if name in given.predictions:
         severity, message = "note" if wish.mild else "warning", f"{needed}, and a prediction may leave that range"
-        hint = f"Give the model's output the activation {activation(wish.interval)}, or apply it in the loss; or limit {text} with max, min or clip."
+        keeps = activation(wish.interval)
+        hint = f"Give the model's output the activation {keeps}, or apply that in the loss; or limit {text} with max, min or clip."
     elif name in given.parameters:
         severity, message = "note" if wish.mild else "warning", f"{needed}, and training may drive '{name}' out of that range"
         hint = f"Declare the bounds: 'param {_bounds(name, wish.interval)}', or Parameter(..., bounds=...)."
@@ -182,8 +190,6 @@ def _pattern(
     condition: Condition, plan: Plan, guards: list[tuple[Node, bool]], samples: Samples, data: dict[str, Any], seed: int
 ) -> Any:
     """Return where a condition is broken; ``None`` if it cannot be evaluated."""
-    import numpy as np
-
     assert condition.allowed is not None
     try:
         value, *held = plan.values(samples.values(data, samples.nearby(seed)))

@@ -79,7 +79,8 @@ def interval_of(parameter: Parameter) -> Interval:
 def settle(study: Study) -> Domains:
     """Find what a loss asks of its symbols."""
     known = {name: interval_of(parameter) for name, parameter in study.parameters.items()}
-    known |= {name: Interval(float(value.min()), float(value.max())) for name, value in study.given.constants.items() if getattr(value, "size", 0)}
+    arrays = {name: value for name, value in study.given.constants.items() if getattr(value, "size", 0)}
+    known |= {name: Interval(float(array.min()), float(array.max())) for name, array in arrays.items()}
     judge = Judge(study.nodes, known)
     asked = conditions(study.nodes, guards_of(study.loss, study.nodes), judge.ranges)
     uncertain = [condition for condition in asked if not judge.certain(condition)]

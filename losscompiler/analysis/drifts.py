@@ -7,14 +7,13 @@ from math import isfinite
 
 from losscompiler.analysis.domain_findings import describe
 from losscompiler.analysis.finding import Finding
+from losscompiler.analysis.interval import Interval
 from losscompiler.analysis.ranges import ranges
 from losscompiler.analysis.study import Study
 from losscompiler.analysis.trends import Ray, Trends
-from losscompiler.functions import FUNCTIONS
 from losscompiler.graph.node import Node, reachable
-from losscompiler.graph.printing import expanded_size, node_text
+from losscompiler.graph.printing import expanded_size, in_language, node_text
 
-_WRITTEN = {"add", "sub", "mul", "div", "neg", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "number", "select", "range", "vector"}
 _LONGEST_SLOPE = 30
 """Operands and operations of the longest derivative that a message shows."""
 
@@ -90,7 +89,7 @@ def _reason(study: Study, trends: Trends, name: str) -> str:
     found = ranges(reachable([slope]), trends.samples.domains.known, facts)
     never = found[slope.index].sign != 0
     independent = name not in study.names_below(slope)
-    if expanded_size(slope) > _LONGEST_SLOPE or not _readable(slope):
+    if expanded_size(slope) > _LONGEST_SLOPE or not in_language(slope):
         return f", since its derivative by '{name}' never changes sign" if never else ""
     text = f"dL/d{name} = {node_text(slope)}"
     if never:
@@ -106,8 +105,3 @@ def _because(trends: Trends, slope: Node, facts: dict[int, Interval]) -> str:
         if index in below and index in facts and not any(asker.index in below for asker in wish.askers):
             parts.append(f"{describe(node_text(wish.place), wish.interval)} because of {node_text(wish.askers[0], 12)}")
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _readable(node: Node) -> bool:
-    """Tell whether a text is in the language: derivatives of reductions may hold the compiler's own functions."""
-    return all(not below.args or below.op in _WRITTEN or not FUNCTIONS[below.op].internal for below in reachable([node]))

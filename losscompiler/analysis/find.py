@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from losscompiler.analysis.curvature import find_convex
 from losscompiler.analysis.domain_findings import find_domains
 from losscompiler.analysis.domains import Domains, settle
 from losscompiler.analysis.drifts import find_drifts
 from losscompiler.analysis.finding import FINDING_CODES, Finding
+from losscompiler.analysis.kinks import find_kinks
 from losscompiler.analysis.names import find_names
 from losscompiler.analysis.redundancy import find_redundant
 from losscompiler.analysis.samples import Samples
@@ -29,7 +31,7 @@ def find(loss: LossGraph) -> tuple[Finding, ...]:
     if study.probed:
         found += _probe(study, domains)
     else:
-        found += find_domains(study, domains, None)
+        found += [*find_domains(study, domains, None), *find_kinks(study, domains, None)]
     return tuple(sorted(found, key=lambda one: (one.span.start, one.span.end, _ORDER[one.code], one.message)))
 
 
@@ -41,5 +43,5 @@ def _probe(study: Study, domains: Domains) -> list[Finding]:
         samples = Samples(study, domains)
         return [
             *find_domains(study, domains, samples), *find_starts(study, samples), *find_redundant(study, samples),
-            *find_drifts(study, Trends(study, samples)),
+            *find_drifts(study, Trends(study, samples)), *find_kinks(study, domains, samples), *find_convex(study, domains),
         ]  # fmt: skip

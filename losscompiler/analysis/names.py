@@ -9,6 +9,9 @@ from losscompiler.analysis.study import Study, differentiable
 from losscompiler.graph.node import Node
 from losscompiler.graph.printing import node_text
 
+_MOST = 20
+"""Undeclared names that are told of one by one."""
+
 
 def find_names(study: Study) -> Iterator[Finding]:
     """Yield what is to be said about names."""
@@ -27,12 +30,17 @@ def _hazards(study: Study) -> Iterator[Finding]:
 
 def _implicit(study: Study) -> Iterator[Finding]:
     hazards = {hazard.name for hazard in study.given.hazards}
-    for name in study.given.implicit:
-        if name not in hazards:
-            yield study.found(
-                "implicit-parameter", "warning", f"'{name}' is not declared, so it is a learnable scalar that starts at 1",
-                f"Write 'param {name} = 1' (with bounds where it has any: 'param {name} > 0 = 1'), or declare it as data: 'input {name}'.", name,
-            )  # fmt: skip
+    names = [name for name in study.given.implicit if name not in hazards]
+    for name in names[:_MOST]:
+        yield study.found(
+            "implicit-parameter", "warning", f"'{name}' is not declared, so it is a learnable scalar that starts at 1",
+            f"Write 'param {name} = 1', with bounds if it has any ('param {name} > 0 = 1'), or declare data: 'input {name}'.", name,
+        )  # fmt: skip
+    if len(names) > _MOST:
+        yield study.found(
+            "implicit-parameter", "warning", f"{len(names) - _MOST} more names are not declared: learnable scalars that start at 1",
+            f"Write 'param {names[_MOST]} = 1' and so on, or one vector: 'param {names[_MOST]}[3] = 1'.", names[_MOST],
+        )  # fmt: skip
 
 
 def _unused_definitions(study: Study) -> Iterator[Finding]:
@@ -88,7 +96,8 @@ def _predictions(study: Study) -> Iterator[Finding]:
         hint = "The default name of a prediction is p or y_pred; declare others: 'prediction q'." if not names else (
             "Gradients do not pass comparisons, floor, round, argmax, one_hot and stop_gradient; use a smooth function of the prediction."
         )  # fmt: skip
-        yield study.found("no-prediction", "warning", f"{seen}, so a model trained with this loss would not learn", hint, names[0] if names else "", study.given.loss.span)
+        message = f"{seen}, so a model trained with this loss would not learn"
+        yield study.found("no-prediction", "warning", message, hint, names[0] if names else "", study.given.loss.span)
         return
     for name in study.given.predictions:
         if name in study.symbols and name not in study.reached:

@@ -11,11 +11,16 @@ from losscompiler.analysis.samples import KINDS, Sample, Samples
 from losscompiler.analysis.study import Study
 
 _POINTS = 3
-_RANK = 1e-8
-"""Singular values below this share of the largest one count as 0; float64 gradients are good to about 1e-12."""
+_ZERO, _GAP = 1e-10, 1e4
+"""Singular values below the first share of the largest one are 0 if a gap of the second size lies above them.
+
+Gradients in float64 are good to about 1e-13. Without a gap small singular values tell of parameters that are hard to tell
+apart (the coefficients of high powers), not of redundant ones.
+"""
 
 _EXACT = 1e-6
 _LARGEST_NUMBER = 9
+_MOST_ELEMENTS = 24
 
 
 def find_redundant(study: Study, samples: Samples) -> Iterator[Finding]:
@@ -28,7 +33,7 @@ def find_redundant(study: Study, samples: Samples) -> Iterator[Finding]:
 
     plan = Plan([node for name in study.trained if (node := study.gradients.by_name[name]) is not None])
     elements = [(name, position) for name in study.trained for position in range(samples.start(name).size)]
-    if len(elements) < 2 or samples.shape is None:
+    if not 2 <= len(elements) <= _MOST_ELEMENTS or samples.shape is None:
         return
     points, gaps = [], []
     for seed in range(1, _POINTS + 1):
@@ -58,7 +63,8 @@ def _gradients(samples: Samples, plan: Plan, point: dict[str, Any], wanted: int)
         except (ValueError, IndexError, OverflowError):
             continue
         parts = samples.evaluated(plan, Sample(kind, data, np.ones(loss.shape, dtype=bool)), point)
-        row = np.concatenate([np.reshape(np.broadcast_to(part, np.shape(point[name])), -1) for name, part in zip(samples.study.trained, parts, strict=True)])
+        shapes = [np.shape(point[name]) for name in samples.study.trained]
+        row = np.concatenate([np.reshape(np.broadcast_to(part, shape), -1) for part, shape in zip(parts, shapes, strict=True)])
         if np.isfinite(row).all():
             found += 1
             yield row
@@ -74,7 +80,9 @@ def _null_space(rows: Any) -> Any:
     usable = seen >= rows.shape[1] + 2
     scaled = np.where(usable, rows / np.where(scale > 0, scale, 1), 0.0)
     _, sizes, directions = np.linalg.svd(scaled[:, usable], full_matrices=True)
-    rank = int(np.count_nonzero(sizes > _RANK * max(sizes.max(initial=0.0), 1e-300)))
+    rank = int(np.count_nonzero(sizes > _ZERO * sizes.max(initial=0.0)))
+    if 0 < rank < len(sizes) and sizes[rank - 1] < _GAP * sizes[rank]:
+        rank = len(sizes)
     basis = np.zeros((int(usable.sum()) - rank, rows.shape[1]))
     basis[:, usable] = directions[rank:] / scale[usable]
     return basis
@@ -116,7 +124,8 @@ def _said(study: Study, group: list[tuple[str, int]], points: list[Any], gaps: l
     else:
         only = f"only {combination} is determined" if combination else "only a combination of them is determined"
         message = f"the parameters {quoted} are redundant: {only}, and training leaves the rest to chance"
-        hint = f"Keep one of them fixed, or write the combination as one parameter{'' if not combination else f' in place of {combination}'}."
+        place = f" in place of {combination}" if combination else ""
+        hint = f"Keep one of them fixed, or write the combination as one parameter{place}."
     return study.found("redundant", "warning", message, hint, names[-1])
 
 

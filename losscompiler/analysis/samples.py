@@ -29,6 +29,7 @@ BUDGET = 150_000
 
 _POINTWISE_ROWS, _ROWS, _COLUMNS = 24, 6, 4
 _MOST_SHAPES = 12
+_LONGEST = 128
 _SHARE_OF_SPECIAL_VALUES = 0.3
 _MARGIN = 1e-3
 """How far inside its bounds training starts a parameter whose initial value lies on one, as a share of the range."""
@@ -134,8 +135,10 @@ class Samples:
 
     def spend(self, cost: int) -> bool:
         """Take work from what findings may cost in all; ``False`` if it is used up."""
+        if cost > self._left:
+            return False
         self._left -= cost
-        return self._left >= 0
+        return True
 
     def data(self, kind: str, seed: int, rows: int | None = None) -> dict[str, Any]:
         """Return random data of one kind."""
@@ -235,7 +238,7 @@ class Samples:
                 needed = max([needed, *(end + 1 if end >= 0 else 1 - end for end in ends)])
             elif node.op in ("one_hot", "arange") and isinstance(node.args[-1].attrs[0][1] if node.args[-1].attrs else None, Fraction):
                 found.add(int(node.args[-1].value))  # type: ignore[arg-type]  # tested to be a Fraction
-        return {length for length in found | ({needed} if needed else set()) if length <= 64}
+        return {length for length in found | ({needed} if needed else set()) if length <= _LONGEST}
 
 
 def _usage(study: Study) -> tuple[dict[str, int], dict[str, list[float]]]:
@@ -261,7 +264,7 @@ def _length_of(study: Study, node: Node) -> int:
     parameter = study.parameters.get(node.name) if node.op == "symbol" else None
     if parameter is not None and parameter.shape and isinstance(parameter.shape[-1], int):
         return parameter.shape[-1]
-    constant = study.given.constants.get(node.name) if node.op == "symbol" else None
+    constant: Any = study.given.constants.get(node.name) if node.op == "symbol" else None
     return int(constant.shape[-1]) if getattr(constant, "ndim", 0) else 10**6
 
 

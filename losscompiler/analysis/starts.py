@@ -127,9 +127,9 @@ def _said(study: Study, samples: Samples, plan: Plan, position: int, what: str, 
             "Check the domains of its functions, such as the sign of what stands inside log and sqrt.", "", study.given.loss.span,
         )  # fmt: skip
     name = helpful[0]
-    value = flat(study.parameters[name].init)[0]
+    begins = f"{name} = {number(flat(study.parameters[name].init)[0])}"
     return study.found(
-        "undefined-start", "warning", f"{what}, as written, has no finite value at the initial value {name} = {number(value)}, whatever the data",
+        "undefined-start", "warning", f"{what}, as written, has no finite value at the initial value {begins}, whatever the data",
         f"Start elsewhere, such as at {name} = {number(round(float(np.reshape(samples.nearby(1)[name], -1)[0]), 2))}.", name,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ LARGEST_PROBED = 400
 """Nodes of the largest loss that is differentiated and evaluated; of larger ones only the text's structure is studied."""
 
 MOST_PROBED_PARAMETERS = 20
+LARGEST_ARRAYS = 4096
+"""Elements of all parameters and constants together, beyond which nothing is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,10 @@ class Study:
     @cached_property
     def probed(self) -> bool:
         """Whether the loss is small enough to be differentiated and evaluated within the time that findings may take."""
-        elements = sum(_elements(self.parameters[name]) for name in self.trained)
-        return len(self.nodes) <= LARGEST_PROBED and elements <= MOST_PROBED_PARAMETERS
+        sizes = [math.prod(length for length in parameter.shape if isinstance(length, int)) for parameter in self.parameters.values()]
+        sizes += [int(getattr(value, "size", 1)) for value in self.given.constants.values()]
+        small = len(self.nodes) <= LARGEST_PROBED and sum(sizes) <= LARGEST_ARRAYS
+        return small and len(self.trained) <= MOST_PROBED_PARAMETERS
 
     @cached_property
     def gradients(self) -> Gradients:
@@ -106,13 +111,6 @@ class Study:
     def found(self, code: str, severity: Severity, message: str, hint: str, symbol: str, span: Span | None = None) -> Finding:
         """Return a finding about this loss, by default at the place of its symbol."""
         return finding(code, severity, message, hint, symbol, self.given.source, span or self.place(symbol))
-
-
-def _elements(parameter: Parameter) -> int:
-    count = 1
-    for length in parameter.shape:
-        count *= length if isinstance(length, int) else 1
-    return count
 
 
 def differentiable(node: Node) -> tuple[bool, ...]:

@@ -19,11 +19,11 @@ _FAR, _NEAR = 9, 11
 _STEADY = 0.8
 """A fall that keeps this share of its pace from decade to decade does not end: log(t) keeps 1, 1/log(t) loses a third."""
 
-_FALL, _VISIBLE = 1e-3, 1e-6
+_FALL, _VISIBLE, _SAME = 1e-9, 1e-6, 1e-6
 _VANISHED = 1e-3
 _LONGEST_SLOPE = 30
-_PRECISE_DIGITS, _PRECISE_STEPS = 30, 7
-_PRECISE_SHARE = 1500
+_PRECISE_DIGITS, _PRECISE_STEPS, _PRECISE_ROWS = 30, 7, 8
+_PRECISE_SHARE = 150
 """What following a ray in mpmath's numbers costs, in evaluations in float64."""
 
 
@@ -119,26 +119,32 @@ class Trends:
             self.driven[name] = rays[driving[0]]
 
     def _confirmed(self, sample: Sample, ray: Ray) -> bool:
-        """Tell whether the loss falls without bound in arithmetic that neither overflows nor rounds at these sizes."""
+        """Tell whether the fall is there in arithmetic that neither overflows nor rounds at these sizes, on some of the data."""
         import mpmath
         import numpy as np
 
         if not self.samples.spend(_PRECISE_SHARE * self.samples.plan.cost):
             return False
-        means = []
+        few = slice(_PRECISE_ROWS if self.study.loss.pointwise else None)
+        part = Sample(sample.kind, {name: value[few] for name, value in sample.data.items()}, sample.valid[few])
+        rough, exact = [], []
         with mpmath.workdps(_PRECISE_DIGITS):
             arithmetic = Arithmetic()
             precise = np.frompyfunc(arithmetic.number, 1, 1)
-            for point in ray.points[:_PRECISE_STEPS]:
-                values = self.samples.values(sample.data, self.start | {ray.name: point})
-                exact = {name: precise(np.asarray(value, dtype=float)) for name, value in values.items()}
+            for step, point in enumerate(ray.points[:_PRECISE_STEPS]):
+                values = self.samples.values(part.data, self.start | {ray.name: point}, part.valid.shape)
+                numbers = {name: precise(np.asarray(value, dtype=float)) for name, value in values.items()}
                 try:
-                    (loss,) = evaluate([self.study.loss], exact, arithmetic)
+                    (loss,) = evaluate([self.study.loss], numbers, arithmetic)
                 except (ValueError, IndexError, OverflowError):
                     return False
-                elements = np.broadcast_to(np.asarray(loss, dtype=object), sample.valid.shape)[sample.valid]
-                means.append(float(sum(elements) / len(elements)))
-        return falls_endlessly(means)
+                elements = np.broadcast_to(np.asarray(loss, dtype=object), part.valid.shape)[part.valid]
+                exact.append(float(sum(elements) / max(1, len(elements))))
+                rough.append(float(self.at(self.samples.plan, part, [ray], step)[0][part.valid].mean()))
+        if all(isfinite(height) for height in rough):
+            # On these few data the loss may well rise; that it is what float64 says it is suffices.
+            return bool(np.allclose(rough, exact, rtol=_SAME, atol=_SAME))
+        return falls_endlessly(exact)
 
     def flat_at_end(self, rays: Sequence[Ray]) -> bool:
         """Tell whether the gradient by every prediction vanishes on the way, for all samples."""
@@ -161,7 +167,7 @@ class Trends:
 
 def falls_endlessly(heights: Sequence[float]) -> bool:
     """Tell whether values at growing powers of ten fall at a pace that does not slacken: linearly, as a power, as a logarithm."""
-    known = []
+    known: list[float] = []
     for height in heights:
         if not isfinite(height):
             if height > 0 or height != height or len(known) < 3:
@@ -174,7 +180,7 @@ def falls_endlessly(heights: Sequence[float]) -> bool:
         return len(known) < len(heights) and len(falls) == 2 and falls[1] > falls[0] > 0
     last = falls[-3:]
     steady = all(after >= _STEADY * before > 0 for before, after in pairwise(last))
-    return steady and last[-1] > _FALL * (1 + min(abs(height) for height in known))
+    return steady and last[-1] > max(_VISIBLE, _FALL * min(abs(height) for height in known))
 
 
 def falls_everywhere(heights: Sequence[Any]) -> bool | None:

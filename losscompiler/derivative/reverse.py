@@ -114,7 +114,8 @@ class _Sweep:
         row = FUNCTIONS[node.op]
         names = dict(zip(row.arguments, node.args, strict=True)) | {"f": node}
         for arg, text in zip(node.args, row.partials, strict=True):
-            if text == "0" or arg.index not in self.depends:
+            if text == "0" or arg.index not in self.depends or (node.op == "pow" and node.args[1].is_number(0)):
+                # x**0 is 1 for every x, but the rule y*x**(y - 1) would be 0/0 at x = 0.
                 continue
             part = adjoint
             if arg.axes != node.axes and not ax.covers(part.axes, node.axes):

@@ -132,7 +132,7 @@ class _ModuleWriter:
         return lines
 
     def _tables(self) -> str:
-        lines = [f"DATA = {tuple(self.loss.data)!r}", f"PREDICTIONS = {tuple(self.loss.predictions)!r}"]
+        lines = [f"DATA = {_literal(self.loss.data)}", f"PREDICTIONS = {_literal(self.loss.predictions)}"]
         if not self.loss.parameters:
             lines.append("PARAMETERS = {}")
         else:
@@ -142,7 +142,7 @@ class _ModuleWriter:
                     "initial": parameter.init, "bounds": parameter.bounds, "shape": parameter.shape, "trainable": parameter.trainable,
                     "regularizer": parameter.config()["regularizer"],
                 }  # fmt: skip
-                lines.append(f"    {name!r}: {fact!r},")
+                lines.append(f"    {_literal(name)}: {_literal(fact)},")
             lines.append("}")
         if self.loss.constants:
             arrays = ", ".join(f"{name!r}: np.array({value.tolist()!r})" for name, value in self.loss.constants.items())
@@ -196,8 +196,9 @@ class _ModuleWriter:
         elif not (value_is_named and value == "loss"):
             body.append(f"loss = {value}")
         pull += backward
-        tail = "," if len(returned) == 1 else ""
-        pull.append(f"return ({', '.join(returned)}{tail})" if returned else "return ()")
+        line = f"return {', '.join(returned)}"
+        fits = len(returned) > 1 and len(line) + 8 <= _LONGEST_LINE
+        pull.append(line if fits else _tuple(returned))
         what = ", ".join(identifier for _, identifier in variables)
         lines = [
             f"def value_and_pullback({self.arguments}):",
@@ -244,7 +245,6 @@ class _ModuleWriter:
             f"found[{order[name]}]" if name in order else f"ops.zeros_like({self.program.names[name]})"
             for name in (*self.loss.data, *self.loss.parameters)
         ]
-        tail = "," if len(returned) == 1 else ""
         return "\n".join(
             [
                 f"def loss({self.arguments}):",
@@ -256,7 +256,7 @@ class _ModuleWriter:
                 "",
                 "        def backward(*upstreams, upstream=None):",
                 "            found = pullback(upstreams[0] if upstream is None else upstream)",
-                f"            return ({', '.join(returned)}{tail})" if returned else "            return ()",
+                _fold(f"            {_tuple(returned)}"),
                 "",
                 "        return loss, backward",
                 "",
@@ -279,6 +279,16 @@ class _ModuleWriter:
                 "        return loss(*arrays)",
             ]
         )
+
+
+def _tuple(items: list[str]) -> str:
+    return f"return ({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def _literal(value: object) -> str:
+    """Return a literal with double quotes, as the rest of the module has them."""
+    text = repr(value)
+    return text if '"' in text else text.replace("'", '"')
 
 
 def _fold(line: str) -> str:

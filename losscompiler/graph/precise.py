@@ -7,6 +7,7 @@ Values outside a function's real domain are NaN, poles and overflows are infinit
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -136,6 +137,7 @@ class Arithmetic:
         return apply
 
 
+_OPERATORS: dict[str, Callable[..., Any]] = {"add": operator.add, "sub": operator.sub, "neg": operator.neg}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "lt": lambda x, y: x < y, "le": lambda x, y: x <= y, "gt": lambda x, y: x > y, "ge": lambda x, y: x >= y,
     "eq": lambda x, y: x == y, "ne": lambda x, y: x != y, "and": lambda x, y: bool(x and y), "or": lambda x, y: bool(x or y),
@@ -207,6 +209,9 @@ def apply(arithmetic: Arithmetic, node: Node, operands: list[Any]) -> Any:
     tensor = precise_tensor.OPERATIONS.get(node.op)
     if tensor is not None:
         return tensor(arithmetic, node, *operands)
+    if node.op in _OPERATORS:
+        # On arrays NumPy's own loop; mpmath's numbers know infinity and NaN.
+        return _OPERATORS[node.op](*operands)
     function = _elementwise(arithmetic, node.op)
     if all(not hasattr(operand, "shape") for operand in operands):
         return function(*operands)

@@ -239,9 +239,10 @@ def _gather_adjoint(arithmetic: Arithmetic, node: Node, u: Any, x: Any, i: Any) 
 
 def _unconcat(first: bool) -> Callable[..., Any]:
     def apply(arithmetic: Arithmetic, node: Node, u: Any, part: Any) -> Any:
-        u, part = _array(u), _valid(_array(part), None)
-        length = part.shape[-1]
-        return sum_to(u[..., :length] if first else u[..., u.shape[-1] - length :], part.shape)
+        u, shape = _array(u), _np().shape(part)
+        length = shape[-1] if shape else 1
+        result = sum_to(u[..., :length] if first else u[..., u.shape[-1] - length :], shape)
+        return result if shape else _array(result).item()
 
     return apply
 

@@ -46,6 +46,11 @@ def expanded_size(root: Node, cut: Container[int] = ()) -> int:
     return sizes[root.index]
 
 
+def in_language(root: Node) -> bool:
+    """Tell whether a node's text can be parsed again: derivatives of reductions may hold the compiler's own functions."""
+    return all(not node.args or node.op in _INFIX or node.op in _SPECIAL or not FUNCTIONS[node.op].internal for node in reachable([root]))
+
+
 def node_text(root: Node, limit: int = DEFAULT_LIMIT, names: Mapping[int, str] | None = None) -> str:
     """Return the text of a node.
 

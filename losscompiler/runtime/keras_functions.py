@@ -97,7 +97,7 @@ def backend_function(tensorflow, jax, torch):
     found = importlib.import_module(package)
     for name in path:
         found = getattr(found, name)
-    return found
+    return lambda x: found(ops.convert_to_tensor(x))
 
 
 lgamma = backend_function("math.lgamma", "scipy.special.gammaln", "special.gammaln")

@@ -119,7 +119,28 @@ class FormulaLayer(keras.layers.Layer):
     def call(self, data):
         """Return the loss of data given in the order of ``DATA``."""
         arrays = [ops.cast(array, self.compute_dtype) for array in data]
-        return self.formula(*arrays, *(ops.cast(value, self.compute_dtype) for value in self.constrained().values()))
+        return self._in_order(self.formula(*arrays, *(ops.cast(value, self.compute_dtype) for value in self.constrained().values())))
+
+    @staticmethod
+    def _in_order(loss):
+        """Return the loss; its backward pass starts once it is computed.
+
+        Where a gradient does not depend on its own weight, as that of a in a*p, TensorFlow's graph optimizer forgets that
+        the forward pass reads the weight before the update writes it, and about every third step uses the new value.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return loss
+        import tensorflow as tf
+
+        @ops.custom_gradient
+        def forward(loss):
+            def backward(upstream):
+                with tf.control_dependencies([loss]):
+                    return tf.identity(upstream)
+
+            return loss, backward
+
+        return forward(loss)
 
     def compute_mask(self, data, masks):
         """Return where every masked prediction is valid."""

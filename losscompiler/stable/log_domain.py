@@ -17,6 +17,8 @@ LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions",
 )  # fmt: skip
+_SELECTIONS = ("gather", "select", "range")
+"""What only picks elements: the logarithm may be taken before, as in log(softmax(p)[y])."""
 _LOGARITHM_OF = {"exp": "", "sigmoid": "log_sigmoid", "softmax": "log_softmax", "ndtr": "log_ndtr"}
 
 
@@ -33,7 +35,7 @@ class LogDomain:
 
     def apply(self, node: Node) -> Node | None:
         """Return another form of a logarithm, or ``None`` where nothing is gained."""
-        if node.op != "log" or node.args[0].op not in ("mul", "div", "sum", "add", "pow", "sqrt"):
+        if node.op != "log" or node.args[0].op not in ("mul", "div", "sum", "add", "pow", "sqrt", *_SELECTIONS):
             return None
         if not _holds_exponential(node.args[0]):
             return None
@@ -46,6 +48,9 @@ class LogDomain:
             return make(_LOGARITHM_OF[op], *node.args, span=None, **node.attributes) if _LOGARITHM_OF[op] else node.args[0]
         if op in ("mul", "div"):
             return self._log_of_product(node, unknown=unknown)
+        if op in _SELECTIONS:
+            inner = self._log(node.args[0], unknown=unknown)
+            return None if inner is None else make(op, inner, *node.args[1:], span=None, **node.attributes)
         if op == "sqrt":
             inner = self._log(node.args[0], unknown=unknown)
             return None if inner is None else make("div", inner, self.graph.const(2))
@@ -100,9 +105,9 @@ class LogDomain:
                 return parameter is not None and parameter.bounds[0] is not None and parameter.bounds[0] >= 0
             case "exp" | "sigmoid" | "softplus" | "softmax" | "ndtr" | "cosh" | "erfcx" | "count":
                 return True
-            case "mul" | "div" | "add" | "sqrt" | "maximum" | "logaddexp":
+            case "mul" | "div" | "add" | "sqrt" | "maximum" | "logaddexp" | "vector":
                 return all(self._positive(arg) for arg in node.args)
-            case "pow" | "sum":
+            case "pow" | "sum" | "gather" | "select" | "range":
                 return self._positive(node.args[0])
             case "sub":
                 upper = (
@@ -127,6 +132,6 @@ def _holds_exponential(node: Node) -> bool:
         elif part.op == "add":
             if all(_holds_exponential(arg) for arg in part.args):
                 return True
-        elif part.op in ("sum", "sqrt", "pow"):
+        elif part.op in ("sum", "sqrt", "pow", *_SELECTIONS):
             stack.append(part.args[0])
     return False

@@ -27,7 +27,10 @@ VALUE = "(value)"
 _MOST_ENTRIES = 96
 _MOST_WORK = 400_000
 """Elementary operations in high precision for one symbol and batch; beyond it, entries are picked at random."""
-_MOST_ELEMENTS = 2_048
+_MOST_ELEMENTS = 512
+_MOST_PER_POINT = 2_000_000
+"""Operations over all points of a separate batch, for all symbols: a loss of many symbols is checked at fewer points."""
+_FEWEST_POINTS = 5
 
 
 def check_gradients(
@@ -75,7 +78,9 @@ def check_gradients(
         arrays = _excerpt(graph, {name: array.astype("float64") for name, array in gather_arrays(loss, data, params, dtype).items()})
         batches: tuple[Batch, ...] = (Batch(arrays, "data"),)
     else:
-        batches = sample(graph, points=samples, seed=seed, fixed=check_params(graph, params, dtype))
+        each = len(graph.variables) * operations([graph.loss])
+        points = min(samples, max(_FEWEST_POINTS, _MOST_PER_POINT // max(1, each)))
+        batches = sample(graph, points=points, seed=seed, fixed=check_params(graph, params, dtype))
     return compare(graph, loss.module, batches, settings)
 
 

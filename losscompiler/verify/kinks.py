@@ -10,7 +10,7 @@ import numpy as np
 
 from losscompiler.functions import FUNCTIONS, Function, Kind
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
-from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.precise import Arithmetic, evaluate
 from losscompiler.source import Source
 
@@ -19,23 +19,33 @@ _TIES = "ties"
 
 @cache
 def _equations(op: str) -> tuple[Node, ...]:
-    """Return the two-sided differences that vanish at the kinks of an elementwise function: x - 0 of "x == 0"."""
+    """Return what vanishes at the kinks of an elementwise function: x - 0 of "x == 0", the larger of both of an "and"."""
     row = FUNCTIONS[op]
     graph = Graph()
     builder = ExpressionBuilder(graph, Source(""), lambda name: graph.const(name.name), graph.make, internal=True)
     condition = builder.expand(row.kink, {name: graph.symbol(name, frozenset()) for name in (*row.arguments, "f")}, Keywords(), None)
-    return tuple(graph.make("sub", *node.args) for node in reachable([condition]) if node.op == "eq")
+    return tuple(_distances(graph, condition.args[0] if condition.op == "number" else condition))
 
 
-def margins(arithmetic: Arithmetic, nodes: Iterable[Node], values: Mapping[int, Any]) -> list[Any]:
+def _distances(graph: Graph, condition: Node) -> list[Node]:
+    if condition.op == "or":
+        return [distance for part in condition.args for distance in _distances(graph, part)]
+    if condition.op == "and":
+        (left,), (right,) = (_distances(graph, part) for part in condition.args)
+        return [graph.make("maximum", graph.make("abs", left), graph.make("abs", right))]
+    assert condition.op == "eq", f"a kink is made of ==, and, or; not {condition.op}"
+    return [graph.make("sub", *condition.args)]
+
+
+def margins(arithmetic: Arithmetic, nodes: Iterable[Node], values: Mapping[int, Any]) -> list[tuple[Node, Any]]:
     """Return for every kink below some nodes a number, or an array of them, that is 0 on the kink and small beside it."""
-    found: list[Any] = []
+    found: list[tuple[Node, Any]] = []
     for node in nodes:
         row = FUNCTIONS.get(node.op)
         if row is None or not row.kink:
             continue
         operands = [values[arg.index] for arg in node.args]
-        found += _of(arithmetic, row, node, operands, values[node.index])
+        found += [(node, margin) for margin in _of(arithmetic, row, node, operands, values[node.index])]
     return found
 
 

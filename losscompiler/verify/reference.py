@@ -170,17 +170,21 @@ class Reference:
         """Tell for each element of the loss whether rounding can carry it across a kink; with reductions, for all at once.
 
         A kink is near if what decides its side changes by more than a hundredth of itself when every operation rounds
-        at random.
+        at random, or if it is 0 and moves with a prediction or parameter: where two kinks meet, as at ties of a sort
+        inside abs, the slopes on both sides may agree although there is no derivative.
         """
         shape = np.shape(self.value)
         near = np.zeros(shape, bool)
         random = np.random.default_rng(seed)
+        movable = frozenset[int]().union(*(self._moving[name] for name in self.loss.variables))
         with self._precision() as arithmetic:
             exact = margins(arithmetic, self.nodes, self.values)
             for _ in range(draws):
                 other = self._disturbed(arithmetic, Rounding(random, 4 * unit))
-                for before, after in zip(exact, margins(arithmetic, self.nodes, other.values), strict=True):
+                for (node, before), (_, after) in zip(exact, margins(arithmetic, self.nodes, other.values), strict=True):
                     changed = np.asarray(np.frompyfunc(_changed, 2, 1)(before, after), dtype=bool)
+                    if node.index in movable:
+                        changed |= np.asarray(np.equal(before, 0), dtype=bool)
                     near |= np.broadcast_to(changed, shape) if self.loss.loss.pointwise else bool(np.any(changed))
         return near
 
@@ -238,6 +242,7 @@ def _aligned(loss: LossGraph, arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 def summed(array: Array, shape: tuple[int, ...]) -> Array:
     """Sum an array over the axes along which ``shape`` was broadcast to it."""
+    array = np.asarray(array)  # NumPy makes a number of an object array without axes
     lead = array.ndim - len(shape)
     array = np.asarray(array.sum(axis=tuple(range(lead))), dtype=array.dtype) if lead else array
     cut = tuple(axis for axis, length in enumerate(shape) if length == 1 and array.shape[axis] != 1)

@@ -80,7 +80,7 @@ def sample(loss: LossGraph, *, points: int, seed: int, fixed: Mapping[str, Array
     """
     sampler = _Sampler(loss, np.random.default_rng(seed), dict(fixed or {}))
     batches = sampler.separate(points) if loss.loss.pointwise else []
-    shaped = sampler.shaped(4 if loss.loss.pointwise else max(6, min(12, points // 8)))
+    shaped = sampler.shaped(min(4, 1 + points // 4) if loss.loss.pointwise else max(6, min(12, points // 8)))
     return (*batches, *shaped)
 
 

@@ -1,5 +1,6 @@
-"""Likelihoods against scipy.stats, scores against numerical integration, deviances against scikit-learn."""
+"""Likelihoods against the densities of scipy.stats."""
 
+# ruff: noqa: E741  (arrays have the names of the entry)
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -10,8 +11,7 @@ import scipy.integrate
 import scipy.optimize
 import scipy.special
 import scipy.stats as st
-import sklearn.metrics
-from catalog_case import add, bits, counts, labels, positive, probabilities, real, share
+from catalog_case import add, bits, counts, positive, probabilities, real, share
 
 exp, log = np.exp, np.log
 
@@ -40,11 +40,18 @@ def bivariate(y: Any, m: Any, c: Any) -> Any:
 
 likelihood("bivariate_normal", "multivariate_normal.logpdf", bivariate, y=real(6, 2), m=real(6, 2), c=real(6, 3, scale=0.5))
 likelihood(
-    "normal_mixture", "norm.logpdf", lambda y, w, m, s: log(np.sum(scipy.special.softmax(w, -1) * st.norm.pdf(y, m, exp(s)), -1)),
-    y=real(6, 1), w=real(6, 3), m=real(6, 3), s=real(6, 3, scale=0.5),
-)  # fmt: skip
+    "normal_mixture",
+    "norm.logpdf",
+    lambda y, w, m, s: log(np.sum(scipy.special.softmax(w, -1) * st.norm.pdf(y, m, exp(s)), -1)),
+    y=real(6, 1),
+    w=real(6, 3),
+    m=real(6, 3),
+    s=real(6, 3, scale=0.5),
+)
 likelihood("laplace", "laplace.logpdf", lambda y, p, b: st.laplace.logpdf(y, p, b), **LINE, b=1.6)
-likelihood("laplace_asymmetric", "laplace_asymmetric.logpdf", lambda y, p, k, b: st.laplace_asymmetric.logpdf(y, k, p, b), **LINE, k=1.8, b=0.7)
+likelihood(
+    "laplace_asymmetric", "laplace_asymmetric.logpdf", lambda y, p, k, b: st.laplace_asymmetric.logpdf(y, k, p, b), **LINE, k=1.8, b=0.7
+)
 likelihood("logistic", "logistic.logpdf", lambda y, p, s: st.logistic.logpdf(y, p, s), **LINE, s=0.6)
 likelihood("hyperbolic_secant", "hypsecant.logpdf", lambda y, p, s: st.hypsecant.logpdf(y, p, s), **LINE, s=0.6)
 likelihood("cauchy_likelihood", "cauchy.logpdf", lambda y, p, s: st.cauchy.logpdf(y, p, s), **LINE, s=0.6)
@@ -55,7 +62,15 @@ likelihood("exponentially_modified_normal", "exponnorm.logpdf", lambda y, p, k, 
 likelihood("johnson_su", "johnsonsu.logpdf", lambda y, p, a, b, s: st.johnsonsu.logpdf(y, a, b, p, s), **LINE, a=0.4, b=1.6, s=0.8)
 likelihood("gumbel", "gumbel_r.logpdf", lambda y, p, s: st.gumbel_r.logpdf(y, p, s), **LINE, s=1.4)
 likelihood("gumbel_minimum", "gumbel_l.logpdf", lambda y, p, s: st.gumbel_l.logpdf(y, p, s), **LINE, s=1.4)
-likelihood("generalized_extreme_value", "genextreme.logpdf", lambda y, p, xi, s: st.genextreme.logpdf(y, -xi, p, s), y=positive(8, 1), p=real(8, 1, scale=0.3), xi=0.2, s=1.3)
+likelihood(
+    "generalized_extreme_value",
+    "genextreme.logpdf",
+    lambda y, p, xi, s: st.genextreme.logpdf(y, -xi, p, s),
+    y=positive(8, 1),
+    p=real(8, 1, scale=0.3),
+    xi=0.2,
+    s=1.3,
+)
 likelihood("moyal", "moyal.logpdf", lambda y, p, s: st.moyal.logpdf(y, p, s), **LINE, s=1.2)
 likelihood("von_mises", "vonmises.logpdf", lambda y, p, kappa: st.vonmises.logpdf(y, kappa, p), **LINE, kappa=3.5)
 likelihood("wrapped_cauchy", "wrapcauchy.logpdf", lambda y, p, c: st.wrapcauchy.logpdf(np.mod(y - p, 2 * np.pi), c), **LINE, c=0.3)
@@ -73,37 +88,63 @@ likelihood("maxwell", "maxwell.logpdf", lambda y, p: st.maxwell.logpdf(y, scale=
 likelihood("nakagami", "nakagami.logpdf", lambda y, p, nu: st.nakagami.logpdf(y, nu, scale=exp(p)), **HALF, nu=1.7)
 likelihood("half_normal", "halfnorm.logpdf", lambda y, p: st.halfnorm.logpdf(y, scale=exp(p)), **HALF)
 likelihood("half_cauchy", "halfcauchy.logpdf", lambda y, p: st.halfcauchy.logpdf(y, scale=exp(p)), **HALF)
-likelihood("pareto", "pareto.logpdf", lambda y, p: st.pareto.logpdf(y, exp(p)), y=lambda rng: 1 + rng.uniform(0.1, 4, (8, 1)), p=real(8, 1, scale=0.5))
+likelihood(
+    "pareto",
+    "pareto.logpdf",
+    lambda y, p: st.pareto.logpdf(y, exp(p)),
+    y=lambda rng: 1 + rng.uniform(0.1, 4, (8, 1)),
+    p=real(8, 1, scale=0.5),
+)
 likelihood("lomax", "lomax.logpdf", lambda y, p, c: st.lomax.logpdf(y, c, scale=exp(p)), **HALF, c=2.1)
 likelihood("generalized_pareto", "genpareto.logpdf", lambda y, p, xi: st.genpareto.logpdf(y, xi, scale=exp(p)), **HALF, xi=0.3)
 likelihood("log_logistic", "fisk.logpdf", lambda y, p, c: st.fisk.logpdf(y, c, scale=exp(p)), **HALF, c=2.1)
 likelihood("burr", "burr12.logpdf", lambda y, p, c, d: st.burr12.logpdf(y, c, d, scale=exp(p)), **HALF, c=1.7, d=0.9)
-likelihood("truncated_normal", "truncnorm.logpdf", lambda y, p, sigma: st.truncnorm.logpdf(y, -p / sigma, np.inf, p, sigma), **HALF, sigma=1.3)
 likelihood(
-    "tobit", "norm.logpdf", lambda y, p, sigma: np.where(y > 0, st.norm.logpdf(y, p, sigma), st.norm.logcdf(0, p, sigma)),
-    y=lambda rng: np.maximum(rng.normal(size=(10, 1)), 0), p=real(10, 1), sigma=1.3,
-)  # fmt: skip
+    "truncated_normal", "truncnorm.logpdf", lambda y, p, sigma: st.truncnorm.logpdf(y, -p / sigma, np.inf, p, sigma), **HALF, sigma=1.3
+)
+likelihood(
+    "tobit",
+    "norm.logpdf",
+    lambda y, p, sigma: np.where(y > 0, st.norm.logpdf(y, p, sigma), st.norm.logcdf(0, p, sigma)),
+    y=lambda rng: np.maximum(rng.normal(size=(10, 1)), 0),
+    p=real(10, 1),
+    sigma=1.3,
+)
 
 # ------------------------------------------------------------------------------------------- proportions and others
 likelihood(
-    "beta", "beta.logpdf", lambda y, p, precision: st.beta.logpdf(y, precision * scipy.special.expit(p), precision * scipy.special.expit(-p)),
-    y=share(8, 1), p=real(8, 1), precision=5.5,
-)  # fmt: skip
+    "beta",
+    "beta.logpdf",
+    lambda y, p, precision: st.beta.logpdf(y, precision * scipy.special.expit(p), precision * scipy.special.expit(-p)),
+    y=share(8, 1),
+    p=real(8, 1),
+    precision=5.5,
+)
 likelihood(
-    "dirichlet", "dirichlet.logpdf", lambda y, p: [st.dirichlet.logpdf(row / row.sum(), exp(a)) for row, a in zip(y, p, strict=True)],
-    y=probabilities(6, 3), p=real(6, 3),
-)  # fmt: skip
+    "dirichlet",
+    "dirichlet.logpdf",
+    lambda y, p: [st.dirichlet.logpdf(row / row.sum(), exp(a)) for row, a in zip(y, p, strict=True)],
+    y=probabilities(6, 3),
+    p=real(6, 3),
+)
 
 
-def evidential(y: Any, m: Any, l: Any, a: Any, b: Any, weight: Any) -> Any:  # noqa: E741
+def evidential(y: Any, m: Any, l: Any, a: Any, b: Any, weight: Any) -> Any:
     """Student's t with 2a degrees of freedom, as the paper's equation 8 says."""
     return st.t.logpdf(y, 2 * a, m, np.sqrt(b * (1 + l) / (l * a))) - weight * np.abs(y - m) * (2 * l + a)
 
 
 likelihood(
-    "evidential_regression", "t.logpdf", evidential,
-    y=real(8, 1), m=real(8, 1), l=positive(8, 1), a=lambda rng: 1 + rng.uniform(0.2, 3, (8, 1)), b=positive(8, 1), weight=0.3,
-)  # fmt: skip
+    "evidential_regression",
+    "t.logpdf",
+    evidential,
+    y=real(8, 1),
+    m=real(8, 1),
+    l=positive(8, 1),
+    a=lambda rng: 1 + rng.uniform(0.2, 3, (8, 1)),
+    b=positive(8, 1),
+    weight=0.3,
+)
 
 # ------------------------------------------------------------------------------------------------------------ counts
 COUNT = {"y": counts(10, 1), "p": real(10, 1)}
@@ -112,18 +153,36 @@ likelihood("poisson_likelihood", "poisson.logpmf", lambda y, p: st.poisson.logpm
 likelihood("bernoulli", "bernoulli.logpmf", lambda y, p: st.bernoulli.logpmf(y, p), y=bits(8, 2), p=share(8, 2))
 likelihood("binomial", "binom.logpmf", lambda y, p, n: st.binom.logpmf(y, n, expit(p)), **COUNT, n=np.arange(10)[:, None] + 8.0)
 likelihood(
-    "beta_binomial", "betabinom.logpmf", lambda y, p, n, precision: st.betabinom.logpmf(y, n, precision * expit(p), precision * expit(-p)),
-    **COUNT, n=np.arange(10)[:, None] + 8.0, precision=3.5,
-)  # fmt: skip
+    "beta_binomial",
+    "betabinom.logpmf",
+    lambda y, p, n, precision: st.betabinom.logpmf(y, n, precision * expit(p), precision * expit(-p)),
+    **COUNT,
+    n=np.arange(10)[:, None] + 8.0,
+    precision=3.5,
+)
 likelihood("negative_binomial", "nbinom.logpmf", lambda y, p, r: st.nbinom.logpmf(y, r, r / (r + exp(p))), **COUNT, r=2.2)
 likelihood("geometric", "geom.logpmf", lambda y, p: st.geom.logpmf(y, expit(p)), y=lambda rng: 1 + rng.poisson(2, (10, 1)), p=real(10, 1))
-likelihood("logarithmic_series", "logser.logpmf", lambda y, p: st.logser.logpmf(y, expit(p)), y=lambda rng: 1 + rng.poisson(2, (10, 1)), p=real(10, 1))
-likelihood("discrete_laplace", "dlaplace.logpmf", lambda y, p: st.dlaplace.logpmf(y, exp(p)), y=lambda rng: rng.integers(-3, 4, (10, 1)), p=real(10, 1))
 likelihood(
-    "multinomial", "multinomial.logpmf",
+    "logarithmic_series",
+    "logser.logpmf",
+    lambda y, p: st.logser.logpmf(y, expit(p)),
+    y=lambda rng: 1 + rng.poisson(2, (10, 1)),
+    p=real(10, 1),
+)
+likelihood(
+    "discrete_laplace",
+    "dlaplace.logpmf",
+    lambda y, p: st.dlaplace.logpmf(y, exp(p)),
+    y=lambda rng: rng.integers(-3, 4, (10, 1)),
+    p=real(10, 1),
+)
+likelihood(
+    "multinomial",
+    "multinomial.logpmf",
     lambda y, p: [st.multinomial.logpmf(row, row.sum(), scipy.special.softmax(z)) for row, z in zip(y, p, strict=True)],
-    y=counts(6, 3), p=real(6, 3),
-)  # fmt: skip
+    y=counts(6, 3),
+    p=real(6, 3),
+)
 
 
 def inflated(y: Any, g: Any, mass: Any) -> Any:
@@ -131,13 +190,21 @@ def inflated(y: Any, g: Any, mass: Any) -> Any:
 
 
 TWO = {"y": counts(10, 1), "g": real(10, 1), "l": real(10, 1)}
-likelihood("zero_inflated_poisson", "poisson.logpmf", lambda y, g, l: inflated(y, g, st.poisson.pmf(y, exp(l))), **TWO)  # noqa: E741
-likelihood("zero_inflated_negative_binomial", "nbinom.logpmf", lambda y, g, l, r: inflated(y, g, st.nbinom.pmf(y, r, r / (r + exp(l)))), **TWO, r=2.2)  # noqa: E741
+likelihood("zero_inflated_poisson", "poisson.logpmf", lambda y, g, l: inflated(y, g, st.poisson.pmf(y, exp(l))), **TWO)
 likelihood(
-    "hurdle_poisson", "poisson.logpmf",
+    "zero_inflated_negative_binomial",
+    "nbinom.logpmf",
+    lambda y, g, l, r: inflated(y, g, st.nbinom.pmf(y, r, r / (r + exp(l)))),
+    **TWO,
+    r=2.2,
+)
+likelihood(
+    "hurdle_poisson",
+    "poisson.logpmf",
     lambda y, p, gate: np.where(y == 0, log(gate), log(1 - gate) + st.poisson.logpmf(y, exp(p)) - log(1 - st.poisson.pmf(0, exp(p)))),
-    **COUNT, gate=0.3,
-)  # fmt: skip
+    **COUNT,
+    gate=0.3,
+)
 
 # ---------------------------------------------------------------------------------------------------------- survival
 SEEN = {"t": positive(8, 1), "e": bits(8, 1), "p": real(8, 1, scale=0.5)}
@@ -159,167 +226,24 @@ censored("log_logistic_aft", "fisk.logpdf", lambda p, c: st.fisk(c, scale=exp(p)
 censored("exponential_survival", "expon.logpdf", lambda p: st.expon(scale=exp(-p)), **SEEN)
 censored("gompertz_survival", "gompertz.logpdf", lambda p, rate: st.gompertz(exp(p) / rate, scale=1 / rate), **SEEN, rate=0.4)
 add(
-    "interval_censored_normal", "scipy.stats.norm.cdf", lambda l, u, p, s: -np.mean(log(st.norm.cdf(u, p, s) - st.norm.cdf(l, p, s))),  # noqa: E741
-    l=real(8, 1), u=lambda rng: 3 + rng.uniform(size=(8, 1)), p=real(8, 1), s=1.3,
-)  # fmt: skip
+    "interval_censored_normal",
+    "scipy.stats.norm.cdf",
+    lambda l, u, p, s: -np.mean(log(st.norm.cdf(u, p, s) - st.norm.cdf(l, p, s))),
+    l=real(8, 1),
+    u=lambda rng: 3 + rng.uniform(size=(8, 1)),
+    p=real(8, 1),
+    s=1.3,
+)
 
 # ------------------------------------------------------------------------------------------- several tasks, and flows
 likelihood(
-    "kendall_regressions", "norm.logpdf", lambda y, p, s: (st.norm.logpdf(y, p, exp(s / 2)) + log(2 * np.pi) / 2).sum(-1),
-    y=real(8, 3), p=real(8, 3), s=[0.4, -0.3, 0.2],
-)  # fmt: skip
-likelihood("normalizing_flow", "norm.logpdf", lambda z, d: st.norm.logpdf(z).sum(-1) + d[:, 0], z=real(6, 3), d=real(6, 1))
-add(
-    "geometric_mean_of_losses", "scipy.stats.gmean", lambda y, p: st.gmean(np.mean((y - p) ** 2, axis=0)), y=real(8, 3), p=real(8, 3)
+    "kendall_regressions",
+    "norm.logpdf",
+    lambda y, p, s: (st.norm.logpdf(y, p, exp(s / 2)) + log(2 * np.pi) / 2).sum(-1),
+    y=real(8, 3),
+    p=real(8, 3),
+    s=[0.4, -0.3, 0.2],
 )
+likelihood("normalizing_flow", "norm.logpdf", lambda z, d: st.norm.logpdf(z).sum(-1) + d[:, 0], z=real(6, 3), d=real(6, 1))
+add("geometric_mean_of_losses", "scipy.stats.gmean", lambda y, p: st.gmean(np.mean((y - p) ** 2, axis=0)), y=real(8, 3), p=real(8, 3))
 add("pearson", "scipy.stats.pearsonr", lambda y, p: 1 - st.pearsonr(y[:, 0], p[:, 0]).statistic, y=real(9, 1), p=real(9, 1))
-
-
-# ------------------------------------------------------------------------------------------- what SciPy has by itself
-def least_squares(name: str) -> Callable[..., float]:
-    """Return SciPy's cost at the start of a fit of one parameter to given residuals."""
-
-    def cost(y: Any, p: Any, c: Any) -> float:
-        residuals = (p - y).ravel()
-        start = scipy.optimize.least_squares(lambda x: residuals + 0 * x[0], [0.0], loss=name, f_scale=float(c), max_nfev=1)
-        return start.cost / residuals.size
-
-    return cost
-
-
-for key in ("cauchy", "soft_l1", "arctan"):
-    add(key, f"scipy.optimize.least_squares(loss='{key}')", least_squares(key), **LINE, c=0.8)
-add("pseudo_huber", "scipy.special.pseudo_huber", lambda y, p, delta: np.mean(scipy.special.pseudo_huber(delta, p - y)), **LINE, delta=0.7)
-
-# --------------------------------------------------------------------------------------------- numerical integration
-INTEGRAL = "scipy.integrate.quad"
-
-
-def integral(function: Callable[[float], float], low: float, high: float) -> float:
-    return scipy.integrate.quad(function, low, high, epsabs=1e-13, epsrel=1e-13, limit=200)[0]
-
-
-def general(r: Any, alpha: float) -> Any:
-    b = abs(alpha - 2)
-    return b / alpha * ((r**2 / b + 1) ** (alpha / 2) - 1)
-
-
-def adaptive(y: Any, p: Any, alpha: Any, c: Any) -> float:
-    """The paper's equation 16, its partition function by adaptive quadrature."""
-    z = 2 * integral(lambda x: float(exp(-general(x, float(alpha)))), 0, np.inf)
-    return float(np.mean(general((p - y) / c, float(alpha)) + log(c) + log(z)))
-
-
-for alpha in (0.5, 1.3, 1.9):
-    add("barron_adaptive", INTEGRAL, adaptive, y=real(4, 1), p=real(4, 1, scale=3), alpha=alpha, c=0.7)
-
-
-def from_influence(psi: Callable[..., float]) -> Callable[..., float]:
-    """Return the mean loss whose derivative by the residual is given."""
-    return lambda y, p, **given: float(np.mean([integral(lambda x: psi(x, **given), 0, abs(r)) for r in (p - y).ravel()]))
-
-
-def hampel_influence(x: float, a: float, b_minus_a: float, c_minus_b: float) -> float:
-    b, c = a + b_minus_a, a + b_minus_a + c_minus_b
-    return min(x, a) if x <= b else a * max(c - x, 0) / (c - b)
-
-
-def andrews_influence(x: float, c: float) -> float:
-    return c * np.sin(x / c) if x <= c * np.pi else 0.0
-
-
-add("hampel", INTEGRAL, from_influence(hampel_influence), y=[[0.0]] * 5, p=[[0.6], [-1.9], [3.2], [-6.1], [11.0]], a=1.5, b_minus_a=2.5, c_minus_b=4.5)
-add("andrews", INTEGRAL, from_influence(andrews_influence), y=[[0.0]] * 4, p=[[0.6], [-2.0], [3.0], [-6.0]], c=1.2)
-
-
-def crps(distribution: Callable[..., Any]) -> Callable[..., float]:
-    """Return the mean of the integral of (F(x) - [x >= y])**2, the score's definition."""
-
-    def mean(y: Any, **given: Any) -> float:
-        total = 0.0
-        for row in range(len(y)):
-            at = float(y[row, 0])
-            found = distribution(**{name: float(array[row, 0]) if np.ndim(array) else float(array) for name, array in given.items()})
-            total += integral(lambda x, found=found: found.cdf(x) ** 2, -np.inf, at) + integral(lambda x, found=found: found.sf(x) ** 2, at, np.inf)
-        return total / len(y)
-
-    return mean
-
-
-class Normal:
-    """The normal distribution by SciPy's special functions; frozen distributions of scipy.stats are slow to integrate."""
-
-    def __init__(self, m: float, s: float) -> None:
-        self.m, self.scale = m, exp(s)
-
-    def cdf(self, x: float) -> float:
-        return scipy.special.ndtr((x - self.m) / self.scale)
-
-    def sf(self, x: float) -> float:
-        return scipy.special.ndtr((self.m - x) / self.scale)
-
-
-class Logistic(Normal):
-    def cdf(self, x: float) -> float:
-        return expit((x - self.m) / self.scale)
-
-    def sf(self, x: float) -> float:
-        return expit((self.m - x) / self.scale)
-
-
-class Laplace:
-    def __init__(self, p: float, b: float) -> None:
-        self.p, self.b = p, b
-
-    def cdf(self, x: float) -> float:
-        z = (x - self.p) / self.b
-        return exp(z) / 2 if z < 0 else 1 - exp(-z) / 2
-
-    def sf(self, x: float) -> float:
-        return self.cdf(2 * self.p - x)
-
-
-WITH_SCALE = {"y": real(4, 1), "m": real(4, 1), "s": real(4, 1, scale=0.3)}
-add("crps_normal", INTEGRAL, crps(Normal), **WITH_SCALE)
-add("crps_logistic", INTEGRAL, crps(Logistic), **WITH_SCALE)
-# The integrand has a corner at p: the ends of the integrals are moved there by choosing both sides.
-add("crps_laplace", INTEGRAL, crps(Laplace), y=real(4, 1), p=real(4, 1), b=1.6)
-
-
-def cumulative_logit(y: Any, p: Any, first: Any, width: Any) -> float:
-    cut = np.concatenate([[-np.inf, float(first)], float(first) + np.cumsum(width), [np.inf]])
-    k = y.astype(int)
-    return float(-np.mean(log(st.logistic.cdf(cut[k + 1] - p[:, 0]) - st.logistic.cdf(cut[k] - p[:, 0]))))
-
-
-add("cumulative_logit", "scipy.stats.logistic.cdf", cumulative_logit, y=labels(8, 4), p=real(8, 1), first=-0.7, width=[0.8, 1.5])
-
-# ------------------------------------------------------------------------------------------------------ scikit-learn
-METRICS = "sklearn.metrics."
-flat = np.ravel
-add("poisson_deviance", METRICS + "mean_poisson_deviance", lambda y, p: sklearn.metrics.mean_poisson_deviance(flat(y), flat(exp(p))), y=counts(8, 1), p=real(8, 1))
-add("gamma_deviance", METRICS + "mean_gamma_deviance", lambda y, p: sklearn.metrics.mean_gamma_deviance(flat(y), flat(exp(p))), **HALF)
-add(
-    "tweedie_deviance", METRICS + "mean_tweedie_deviance",
-    lambda y, p, power: sklearn.metrics.mean_tweedie_deviance(flat(y), flat(exp(p)), power=float(power)), y=counts(8, 1), p=real(8, 1), power=1.3,
-)  # fmt: skip
-add("root_mean_squared_error", METRICS + "root_mean_squared_error", lambda y, p: sklearn.metrics.root_mean_squared_error(flat(y), flat(p)), **LINE)
-add("pinball", METRICS + "mean_pinball_loss", lambda y, p, tau: sklearn.metrics.mean_pinball_loss(flat(y), flat(p), alpha=float(tau)), **LINE, tau=0.8)
-add(
-    "pinball_several", METRICS + "mean_pinball_loss",
-    lambda y, p: np.mean([sklearn.metrics.mean_pinball_loss(y, p[:, i], alpha=tau) for i, tau in enumerate((0.1, 0.5, 0.9))]),
-    y=real(8), p=real(8, 3),
-)  # fmt: skip
-add(
-    "brier", METRICS + "brier_score_loss",
-    lambda y, p: sum(sklearn.metrics.brier_score_loss(y == k, scipy.special.softmax(p, -1)[:, k], pos_label=True) for k in range(4)),
-    y=labels(8, 4), p=real(8, 4),
-)  # fmt: skip
-
-
-def discrepancy(y: Any, p: Any, h: Any) -> float:
-    kernel = lambda a, b: sklearn.metrics.pairwise.rbf_kernel(a, b, gamma=1 / (2 * float(h) ** 2)).mean()  # noqa: E731
-    return kernel(y, y) + kernel(p, p) - 2 * kernel(y, p)
-
-
-add("maximum_mean_discrepancy", METRICS + "pairwise.rbf_kernel", discrepancy, y=real(6, 3), p=real(6, 3), h=1.4)

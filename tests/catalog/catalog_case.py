@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 
 Draw = Callable[[np.random.Generator], np.ndarray]
@@ -57,7 +58,15 @@ CASES: list[Case] = []
 
 
 def add(
-    key: str, against: str, reference: Callable[..., Any], /, *, reduction: str = "mean", single: float = 1e-3, digits: float = 1e-9, **arrays: Any
+    key: str,
+    against: str,
+    reference: Callable[..., Any],
+    /,
+    *,
+    reduction: str = "mean",
+    single: float = 1e-3,
+    digits: float = 1e-9,
+    **arrays: Any,
 ) -> None:
     """Register a comparison; arrays are drawn, or given as they are.
 
@@ -68,16 +77,26 @@ def add(
     CASES.append(Case(key, against, reference, arrays, reduction, number, single, digits))
 
 
-def available(case: Case) -> bool:
-    return case.library != "torch" or importlib.util.find_spec("torch") is not None
+def paper(key: str, reference: Callable[..., Any], /, **arrays: Any) -> None:
+    """Register a comparison with a paper's formula written by hand with NumPy."""
+    add(key, "numpy", reference, **arrays)
+
+
+def missing(case: Case) -> str:
+    """Say what a comparison lacks; empty if it can be made."""
+    if case.library == "torch" and importlib.util.find_spec("torch") is None:
+        return "PyTorch is not installed"
+    if case.library == "keras" and keras.backend.backend() not in ("tensorflow", "torch"):
+        return "Keras' losses are differentiated by TensorFlow and by PyTorch"
+    return ""
 
 
 def evaluate(case: Case, names: list[str]) -> Reference:
     """Return the library's value, and its gradients by the named arrays."""
     arrays = case.data()
-    if case.library == "keras":
+    if case.library == "keras" and keras.backend.backend() == "tensorflow":
         value, gradients = _tensorflow(case, arrays, names)
-    elif case.library == "torch":
+    elif case.library in ("keras", "torch"):
         value, gradients = _torch(case, arrays, names)
     else:
         value, gradients = float(case.reference(**arrays)), {}
@@ -116,9 +135,7 @@ def _plain(case: Case, arrays: dict[str, np.ndarray]) -> float:
 
         return float(case.reference(**{name: torch.tensor(array) for name, array in arrays.items()}))
     if case.library == "keras":
-        import tensorflow as tf
-
-        return float(case.reference(**{name: tf.constant(array) for name, array in arrays.items()}))
+        return float(case.reference(**{name: keras.ops.convert_to_tensor(array) for name, array in arrays.items()}))
     return float(case.reference(**arrays))
 
 

@@ -161,7 +161,48 @@ def test_a_naive_binary_cross_entropy_at_logits_of_200(formula):
 
 def test_a_naive_softmax_cross_entropy_at_logits_of_1000():
     p, y = np.array([[1000.0, -1000.0, 0.0], [0.0, 1000.0, 1000.0]]), np.array([1, 2])
-    for formula in ("-log(softmax(p)[y])", "-log(softmax(p))[y]", "log(sum(exp(p))) - p[y]"):
+    # The last form subtracts 1000 from 1000.69, where a unit of float32 is 6e-5.
+    for formula, tolerance in (("-log(softmax(p)[y])", 1e-6), ("-log(softmax(p))[y]", 1e-6), ("log(sum(exp(p))) - p[y]", 1e-4)):
         found = compiled(formula).value_and_gradients({"y": y, "p": p})
-        np.testing.assert_allclose(np.squeeze(found.value), [2000.0, np.log(2)], rtol=1e-6)
-        np.testing.assert_allclose(found.gradients["p"], [[1, -1, 0], [0, 0.5, -0.5]], atol=1e-7)
+        np.testing.assert_allclose(np.squeeze(found.value), [2000.0, np.log(2)], rtol=tolerance)
+        np.testing.assert_allclose(found.gradients["p"], [[1, -1, 0], [0, 0.5, -0.5]], atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("formula", "wanted"),
+    [
+        ("log(softmax(p)[0])", "log_softmax"),
+        ("log(softmax(p)[1:])", "log_softmax"),
+        ("log(a*exp(p)[0])\nparam a > 0", "exp"),
+        ("log(w[y])\nparam w[3] > 0", "log"),
+    ],
+)
+def test_a_logarithm_is_taken_before_a_selection_where_that_helps(formula, wanted):
+    loss = compiled("\n".join(reversed(formula.split("\n"))))
+    assert (wanted in operations(loss)) is (wanted != "exp")
+    loss.check_gradients(samples=8).assert_ok()
+
+
+LOG_DOMAIN_CASES = [
+    ("log(w*exp(-p**2))\nparam w > 0", 30.0),
+    ("log(exp(-p)*exp(-2*p)/(a*exp(p)))\nparam a > 0", 90.0),
+    ("log(sqrt(exp(-4*p**2)))", 30.0),
+    ("log(exp(-p**2)**3)", 30.0),
+    ("log(0.3*exp(-p**2) + 0.7*exp(-(p - 1)**2))", 30.0),
+    ("log(sum([0.3, 0.7]*exp(-p**2)))", 30.0),
+    ("log(softmax(-p**2)[0])", 30.0),
+]
+
+
+@pytest.mark.parametrize(("formula", "x"), LOG_DOMAIN_CASES)
+def test_logarithms_of_exponentials_survive_float32(formula, x):
+    """Where every exponential underflows in float32, value and gradient are those of 50 digits."""
+    loss = compiled("\n".join(reversed(formula.split("\n"))))
+    data = {"p": np.array([[x, x + 1.0]])}
+    found = loss.value_and_gradients(data)
+    with mpmath.workdps(3000):
+        given = {"p": np.array([[mpmath.mpf(v) for v in data["p"][0]]], dtype=object)}
+        given |= {name: mpmath.mpf(1) for name in loss.parameters}
+        expected = np.asarray(evaluate([loss.graph.loss], given)[0], dtype=object)
+    np.testing.assert_allclose(found.value.reshape(-1), [float(e) for e in expected.reshape(-1)], rtol=2e-6, atol=1e-9)
+    assert all(np.isfinite(gradient).all() for gradient in found.gradients.values())
