@@ -61,7 +61,8 @@ def main() -> dict[str, float]:
     bounded = make_model(lc.Parameter(0.5, bounds=(0, 1)))
     kept = bounded.fit(x, y, epochs=20, verbose=0).history
     print(f"bounded to (0, 1): a = {kept['a'][-1]:.3f}, loss {kept['loss'][0]:.3f} -> {kept['loss'][-1]:.3f}")
-    return {"difference": difference, "free": history["a"][-1], "bounded": kept["a"][-1], "first": kept["loss"][0], "last": kept["loss"][-1]}
+    first, last = kept["loss"][0], kept["loss"][-1]
+    return {"difference": difference, "free": history["a"][-1], "bounded": kept["a"][-1], "first": first, "last": last}
 
 
 if __name__ == "__main__":

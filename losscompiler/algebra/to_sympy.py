@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy
+from sympy.logic.boolalg import Boolean
 
 from losscompiler.algebra.functions import AxisTag, function_class
 from losscompiler.errors import BudgetError
@@ -134,11 +135,11 @@ class _Converter:
                 relation = {"lt": sympy.Lt, "le": sympy.Le, "gt": sympy.Gt, "ge": sympy.Ge, "eq": sympy.Eq, "ne": sympy.Ne}[node.op]
                 return relation(*args, evaluate=self.evaluate)
             case "and":
-                return sympy.And(*args, evaluate=self.evaluate)
+                return sympy.And(*map(self._condition, args), evaluate=self.evaluate)
             case "or":
-                return sympy.Or(*args, evaluate=self.evaluate)
+                return sympy.Or(*map(self._condition, args), evaluate=self.evaluate)
             case "not":
-                return sympy.Not(*args, evaluate=self.evaluate)
+                return sympy.Not(*map(self._condition, args), evaluate=self.evaluate)
             case "number":
                 return self._choice(args[0], sympy.Integer(1), sympy.Integer(0))
             case "where":
@@ -147,9 +148,17 @@ class _Converter:
                 return args[0]
         return self._call(node, args)
 
+    def _condition(self, value: Any) -> Any:
+        """Return a value as a condition: any(...) and all(...) are functions in SymPy, and no condition can be made of those."""
+        return value if isinstance(value, Boolean) else sympy.Ne(value, 0, evaluate=self.evaluate)
+
     def _choice(self, condition: Any, yes: Any, no: Any) -> Any:
+        condition = self._condition(condition)
         if condition in (sympy.true, sympy.false):
             return yes if condition == sympy.true else no
+        if condition.has(sympy.Piecewise):
+            # SymPy would fold the inner choice outward, through reductions too, which do not commute with it.
+            return function_class("where")(condition, yes, no)
         return sympy.Piecewise((yes, condition), (no, True), evaluate=False)
 
     def _call(self, node: Node, args: list[Any]) -> Any:

@@ -10,7 +10,7 @@ from losscompiler.analysis.finding import Finding
 from losscompiler.analysis.interval import Interval
 from losscompiler.analysis.ranges import ranges
 from losscompiler.analysis.study import Study
-from losscompiler.analysis.trends import Ray, Trends
+from losscompiler.analysis.trends import Fall, Ray, Trends
 from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.printing import expanded_size, in_language, node_text
 
@@ -20,10 +20,10 @@ _LONGEST_SLOPE = 30
 
 def find_drifts(study: Study, trends: Trends) -> Iterator[Finding]:
     """Yield parameters that training would drive away."""
-    for name, rays in trends.endless.items():
+    for name, fall in trends.endless.items():
         reason = _reason(study, trends, name)
-        message = f"the loss has no minimum in '{name}': it falls without bound as {_ways(rays)}{reason}"
-        yield study.found("unbounded-below", "warning", message, _bound(name, rays), name)
+        message = f"the loss has no minimum in '{name}': it falls without bound as {_ways(fall)}{reason}"
+        yield study.found("unbounded-below", "warning", message, _bound(name, fall.rays), name)
     rest = dict(trends.driven)
     for name, ray in trends.driven.items():
         if trends.flat_at_end([ray]):
@@ -39,8 +39,8 @@ def find_drifts(study: Study, trends: Trends) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _ways(rays: Sequence[Ray]) -> str:
-    return " or ".join(ray.toward() for ray in rays) + (", depending on the data" if len(rays) > 1 else "")
+def _ways(fall: Fall) -> str:
+    return " or ".join(ray.toward() for ray in fall.rays) + (", depending on the data" if fall.by_data else "")
 
 
 def _bound(name: str, rays: Sequence[Ray]) -> str:

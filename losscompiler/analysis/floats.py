@@ -54,7 +54,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         return e / np.sum(e, axis=_axis(node), keepdims=True)
 
     def logcumsumexp_adjoint(node: Node, u: Any, x: Any, f: Any) -> Any:
-        axis = node.attr("axis")
+        axis = int(str(node.attr("axis")))
         return np.exp(x) * np.flip(np.cumsum(np.flip(u * np.exp(-f), axis), axis=axis), axis)
 
     def sum_to(node: Node, x: Any, like: Any) -> Any:

@@ -259,9 +259,7 @@ _RULES: dict[str, Callable[[_Ends, Node, list[Interval]], Interval]] = {
     "xlogy": lambda ends, node, args: Interval(0.0, 0.0).join(args[0] * Interval(*_log_ends(args[1]))),
     # The smallest value of lgamma on x > 0 is -0.12149 at 1.46163; Abramowitz & Stegun 6.1.
     "lgamma": _sized(-0.1214863, inf),
-    "polygamma": lambda ends, node, args: (
-        POSITIVE if args[0].low % 2 == 1 else -POSITIVE if args[0].low > 0 else EVERYTHING
-    ),
+    "polygamma": lambda ends, node, args: _of_polygamma(args[0]),
     "count": _sized(1.0, inf), "softmax": lambda ends, node, args: Interval(0.0, 1.0, True),
     "log_softmax": _sized(-inf, 0.0), "logsumexp": lambda ends, node, args: Interval(args[0].low, inf),
     "prod": lambda ends, node, args: _NONNEGATIVE if args[0].low >= 0 else EVERYTHING,
@@ -272,6 +270,13 @@ _RULES: dict[str, Callable[[_Ends, Node, list[Interval]], Interval]] = {
     "unselect": lambda ends, node, args: args[0].join(Interval(0.0, 0.0)),
     "gather_adjoint": lambda ends, node, args: _total(args[0]).join(Interval(0.0, 0.0)),
 }  # fmt: skip
+
+
+def _of_polygamma(order: Interval) -> Interval:
+    """Return the interval of a derivative of digamma, whose sign alternates with the order."""
+    if order.low != order.high or order.low == 0:
+        return EVERYTHING
+    return POSITIVE if order.low % 2 == 1 else -POSITIVE
 
 
 def _log_ends(x: Interval) -> tuple[float, float]:

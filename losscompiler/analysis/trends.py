@@ -22,8 +22,8 @@ _STEADY = 0.8
 _FALL, _VISIBLE, _SAME = 1e-9, 1e-6, 1e-6
 _VANISHED = 1e-3
 _LONGEST_SLOPE = 30
-_PRECISE_DIGITS, _PRECISE_STEPS, _PRECISE_ROWS = 30, 7, 8
-_PRECISE_SHARE = 150
+_PRECISE_DIGITS, _PRECISE_ROWS = 30, 8
+_PRECISE_SHARE = 200
 """What following a ray in mpmath's numbers costs, in evaluations in float64."""
 
 
@@ -59,11 +59,19 @@ def _ray(samples: Samples, name: str, direction: int, start: Any) -> Ray:
     return Ray(name, direction, end, (start, *(start + direction * scale * 10.0**power for power in range(_FAR))))
 
 
+@dataclass(frozen=True)
+class Fall:
+    """Rays on which the loss falls without bound, and whether the data decide which of them it is."""
+
+    rays: tuple[Ray, ...]
+    by_data: bool
+
+
 class Trends:
     """Follows the loss along rays of its parameters.
 
     Attributes:
-        endless: for each parameter in which the loss falls without bound, the rays on which it does.
+        endless: for each parameter in which the loss falls without bound, how it does.
         driven: for each other parameter in which the loss falls all the way to one end of its range, whatever the data,
             the ray that leads there.
     """
@@ -73,7 +81,7 @@ class Trends:
         self.samples = samples
         self.start = samples.nearby(0)
         self.pull = Plan([node for name in study.learning if (node := study.gradients.by_name[name]) is not None])
-        self.endless: dict[str, list[Ray]] = {}
+        self.endless: dict[str, Fall] = {}
         self.driven: dict[str, Ray] = {}
         for name in study.trained:
             if study.parameters[name].regularizer is None and samples.usual:
@@ -88,6 +96,7 @@ class Trends:
         """Follow the loss both ways from a parameter's start, until a sample shows that neither leads anywhere."""
         rays = [_ray(self.samples, name, direction, self.start[name]) for direction in (-1, 1)]
         endless: set[int] | None = None
+        always = {0, 1}
         trusted: dict[int, bool] = {}
         followed, falls_on = [0, 1], {0: 0, 1: 0}
         for sample in self.samples.usual:
@@ -107,6 +116,7 @@ class Trends:
                 elif way in falls_on:
                     falls_on[way] += fall
             # Which way is down may depend on the data, as in a*(y - p); that there is one may not.
+            always &= down
             endless = down if endless is None else (endless | down if down else set())
             if not endless:
                 followed = [way for way in followed if way in falls_on]
@@ -114,7 +124,7 @@ class Trends:
                 return
         driving = [way for way, count in falls_on.items() if 2 * count >= len(self.samples.usual)]
         if endless:
-            self.endless[name] = [rays[way] for way in sorted(endless)]
+            self.endless[name] = Fall(tuple(rays[way] for way in sorted(endless)), endless != always)
         elif len(driving) == 1:
             self.driven[name] = rays[driving[0]]
 
@@ -125,13 +135,15 @@ class Trends:
 
         if not self.samples.spend(_PRECISE_SHARE * self.samples.plan.cost):
             return False
-        few = slice(_PRECISE_ROWS if self.study.loss.pointwise else None)
-        part = Sample(sample.kind, {name: value[few] for name, value in sample.data.items()}, sample.valid[few])
+        part = sample
+        if self.study.loss.pointwise and np.ndim(sample.valid):
+            few = slice(_PRECISE_ROWS)
+            part = Sample(sample.kind, {name: value[few] for name, value in sample.data.items()}, sample.valid[few])
         rough, exact = [], []
         with mpmath.workdps(_PRECISE_DIGITS):
             arithmetic = Arithmetic()
             precise = np.frompyfunc(arithmetic.number, 1, 1)
-            for step, point in enumerate(ray.points[:_PRECISE_STEPS]):
+            for step, point in enumerate(ray.points):
                 values = self.samples.values(part.data, self.start | {ray.name: point}, part.valid.shape)
                 numbers = {name: precise(np.asarray(value, dtype=float)) for name, value in values.items()}
                 try:
@@ -141,9 +153,9 @@ class Trends:
                 elements = np.broadcast_to(np.asarray(loss, dtype=object), part.valid.shape)[part.valid]
                 exact.append(float(sum(elements) / max(1, len(elements))))
                 rough.append(float(self.at(self.samples.plan, part, [ray], step)[0][part.valid].mean()))
-        if all(isfinite(height) for height in rough):
-            # On these few data the loss may well rise; that it is what float64 says it is suffices.
-            return bool(np.allclose(rough, exact, rtol=_SAME, atol=_SAME))
+        if np.allclose(rough, exact, rtol=_SAME, atol=_SAME) and np.isfinite(rough).all():
+            # On so few data the loss may well rise; that float64 tells the truth about all of them suffices.
+            return True
         return falls_endlessly(exact)
 
     def flat_at_end(self, rays: Sequence[Ray]) -> bool:

@@ -12,14 +12,13 @@ from losscompiler.runtime.keras_functions import bounded, unbounded
 class FormulaLayer(keras.layers.Layer):
     """A loss as a layer: called on data in the order of ``DATA``, it returns the loss before any mean is taken.
 
+    A subclass gives ``DATA`` and ``PREDICTIONS`` (names), ``PARAMETERS`` (by name: initial value, bounds, shape, whether it
+    trains, regularizer) and ``formula``.
+
     Every parameter is one weight. A bounded parameter is a smooth function of its weight, so that no optimizer step can
     leave the bounds; `parameters` shows what it means, not the weight. The loss is computed in ``keras.config.floatx()``
     whatever the dtype policy, as Keras' own losses are, unless the layer is given a ``dtype`` of its own.
     """
-
-    DATA = ()
-    PREDICTIONS = ()
-    PARAMETERS = {}
 
     def __init__(self, initial=None, **kwargs):
         kwargs.setdefault("dtype", keras.config.floatx())
@@ -31,6 +30,7 @@ class FormulaLayer(keras.layers.Layer):
             self._make_weights({})
 
     def __call__(self, *data, **kwargs):
+        """Return the loss of data given one by one, as a list, or as a dictionary by name."""
         if len(data) == 1 and isinstance(data[0], dict):
             missing = [name for name in self.DATA if name not in data[0]]
             if missing:
@@ -53,11 +53,12 @@ class FormulaLayer(keras.layers.Layer):
             raise ValueError(f"a parameter is as long as the last axis of {unknown[0]!r}, whose length is unknown.")
         for name, fact in self.PARAMETERS.items():
             shape = tuple(n if isinstance(n, int) else int(lengths[n]) for n in fact["shape"])
-            start = np.broadcast_to(np.asarray(self.initial.get(name, fact["initial"]), "float64"), shape)
+            initial = np.broadcast_to(np.asarray(self.initial.get(name, fact["initial"]), "float64"), shape)
+            start = unbounded(initial, *fact["bounds"])
             self._parameter_weights[name] = self.add_weight(
                 name=name,
                 shape=shape,
-                initializer=lambda shape, dtype=None, start=unbounded(start, *fact["bounds"]): ops.convert_to_tensor(start, dtype),
+                initializer=lambda shape, dtype=None, start=start: ops.convert_to_tensor(start, dtype),
                 trainable=fact["trainable"],
                 regularizer=self._regularizer(fact),
             )

@@ -56,7 +56,9 @@ def match_predictions(loss: LossGraph, y_pred: Any, output_names: Sequence[str] 
             return {names[0]: next(iter(y_pred.values()))}
         missing = [name for name in names if name not in y_pred]
         if missing:
-            raise ArgumentError(f"the net has no output '{missing[0]}'; it has {_list(y_pred)}. Name its outputs as the loss does: {wanted}.")
+            raise ArgumentError(
+                f"the net has no output '{missing[0]}'; it has {_list(y_pred)}. Name its outputs as the loss does: {wanted}."
+            )
         return {name: y_pred[name] for name in names}
     if isinstance(y_pred, tuple | list):
         if len(output_names) == len(y_pred) and set(names) <= set(output_names):

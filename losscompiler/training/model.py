@@ -154,7 +154,8 @@ class LossModel(keras.Model):
         # logs hold nothing else.
         metrics = self.get_metrics_result()
         own = {name: value for name, value in logs.items() if name in metrics}
-        return {**super()._get_metrics_result_or_logs(own), **{name: value for name, value in logs.items() if name not in metrics}}
+        found: dict[str, Any] = super()._get_metrics_result_or_logs(own)
+        return found | {name: value for name, value in logs.items() if name not in metrics}
 
     # -- saving
     def get_config(self) -> dict[str, Any]:
@@ -165,12 +166,12 @@ class LossModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> LossModel:
         """Return the model that `get_config` described."""
-        made = {
+        made: dict[str, Any] = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
             for name in ("net", "loss", "dtype")
             if name in config
         }
-        return cls(**{**config, **made})
+        return cls(**(config | made))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build the model, unless its parts came built."""

@@ -25,7 +25,7 @@ VALUE = "(value)"
 """What stands in the table for the loss itself."""
 
 _MOST_ENTRIES = 96
-_MOST_WORK = 400_000
+_MOST_WORK = 150_000
 """Elementary operations in high precision for one symbol and batch; beyond it, entries are picked at random."""
 _MOST_ELEMENTS = 512
 _MOST_PER_POINT = 2_000_000

@@ -19,8 +19,8 @@ _LARGEST = {"float64": 1e300, "float32": 1e36}
 _SMALLEST = {"float64": 1e-300, "float32": 1e-36}
 _ROUNDINGS = 64
 """Units of rounding in the inputs, or beside the usual size of the derivative, that a program is allowed."""
-_ZERO = 1e-40
-"""What numerical differentiation in 110 digits leaves of a derivative that is 0."""
+_ZERO = 1e-25
+"""What numerical differentiation leaves of a derivative that is 0, where the second derivative jumps."""
 _INACCURATE, _SMALL = 1e-3, 1e-6
 """Where the formula itself loses digits, this relative error is noted and passes; derivatives below this share of their
 usual size are small."""

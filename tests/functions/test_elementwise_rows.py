@@ -215,7 +215,8 @@ def test_emitted_code_is_accurate(name, dtype, tolerance):
     for position, symbol in enumerate(("p", "q", "r")[: len(columns)]):
         if symbol in used and ROWS[name].partials[position] != "0":
             slope = numbers(partial(name, position, columns))
-            np.testing.assert_allclose(found.gradients[symbol], slope, rtol=2 * tolerance, atol=2 * tolerance * max(1e-3, np.median(abs(slope))))
+            size = max(1e-3, np.median(abs(slope)))
+            np.testing.assert_allclose(found.gradients[symbol], slope, rtol=2 * tolerance, atol=2 * tolerance * size)
 
 
 @pytest.mark.parametrize(

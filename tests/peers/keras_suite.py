@@ -1,7 +1,8 @@
 """Keras' own tests of its losses, run with every loss replaced by a compiled formula.
 
-As a script, in a process of its own, it prints one JSON object: file -> test -> outcome; with the argument ``wrong``, every formula
-is made 1 % too large. Keras' tests clear Keras' global state, so they run in no process that does anything else.
+As a script, in a process of its own, it prints one JSON object: "right" -> file -> test -> outcome; with the argument ``wrong`` also
+"wrong" -> ..., where every formula is made 1 % too large. Keras' tests clear Keras' global state, so they run in no process that
+does anything else.
 """
 
 from __future__ import annotations
@@ -186,8 +187,11 @@ def run(case: unittest.TestCase) -> Outcome:
 
 def main() -> None:
     global wrong
-    wrong = sys.argv[1:] == ["wrong"]
-    json.dump({file: {name: asdict(run(case)) for name, case in cases(file)} for file in FILES}, sys.stdout)
+    found = {}
+    for kind in ("right", *sys.argv[1:]):
+        wrong = kind == "wrong"
+        found[kind] = {file: {name: asdict(run(case)) for name, case in cases(file)} for file in FILES}
+    json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ class Net(keras.Model):
 
 def model_of(kind: str) -> lc.LossModel:
     keras.utils.set_random_seed(7)
-    net = Net() if kind == "subclassed" else keras.Sequential([keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(1, activation="softplus")])
+    layers = [keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(1, activation="softplus")]
+    net = Net() if kind == "subclassed" else keras.Sequential(layers)
     model = lc.LossModel(net, lc.compile_loss(TEXT, findings="ignore"))
     model.compile(keras.optimizers.AdamW(0.01, weight_decay=0.1), metrics=["mae"])
     return model
