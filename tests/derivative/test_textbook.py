@@ -158,7 +158,7 @@ def test_xlogy_of_zero_targets():
     [
         ((3,), (3, 4)), ((3, 1), (3, 4)), ((3, 4), (3, 1)), ((3, 4), (3, 4)), ((3,), (3,)), ((), (3,)), ((2, 3), (2, 3, 4)),
         ((2, 3, 4), (2, 1, 1)),
-    ],  # fmt: skip
+    ],
 )
 def test_gradients_have_the_shape_of_their_variables(y, p):
     """The derivative of the summed loss (y - p)**2*a + b, with what broadcasts summed by hand."""

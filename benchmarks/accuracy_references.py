@@ -1,0 +1,282 @@
+"""True values, first derivatives and condition numbers of a function in adaptive arithmetic.
+
+Nothing here knows the compiler: a function is a plain Python function of mpmath numbers. It is evaluated at the exact values
+of float32 points; derivatives are central differences whose steps are so small, and whose digits so many, that 30 digits of
+them are right. Digits are doubled until two rounds agree.
+
+A point at which the function itself is 0/0 has a truth if the function has a limit there. It is evaluated near the point, at
+two distances and, where the function is defined there, on both sides; all must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import mpmath
+from mpmath import mpf
+
+Function = Callable[..., Any]
+
+_DIGITS = (80, 160, 320, 640, 1280, 2560)
+_AGREE = mpf(10) ** -30
+_LIMITS_AGREE = mpf(10) ** -20
+_ZERO = mpf(10) ** -60
+"""What is smaller is 0: the smallest float32 is 1e-45."""
+_DISTANCES = (mpf(10) ** -30, mpf(10) ** -45)
+_LARGEST = mpf(3) * mpf(10) ** 38
+
+
+class Status(IntEnum):
+    """What is known of one output at one point."""
+
+    TRUE = 0
+    OUT_OF_RANGE = 1  # beyond the largest float32
+    UNDEFINED = 2  # no real value, or infinite
+    KINK = 3  # the derivatives from the two sides differ, and no convention of symmetry settles it
+
+
+@dataclass
+class Truth:
+    """Outputs of a function at a point: the value, then the derivative by each wanted argument.
+
+    Attributes:
+        outputs: the true numbers; 0 where the status is not TRUE.
+        conditions: for each output g the sum over all arguments x of abs(x * dg/dx): by how much rounding the inputs moves it.
+        status: a `Status` for each output.
+    """
+
+    outputs: list[float]
+    conditions: list[float]
+    status: list[int]
+
+
+class _Undefined(Exception):
+    """The function has no real, finite value at a point."""
+
+
+@dataclass
+class _Round:
+    """What one number of digits gives."""
+
+    value: Any
+    first: list[Any]
+    before: list[Any]
+    after: list[Any]
+    second: list[Any]
+
+
+def truth_at(function: Function, point: Sequence[float], wanted: Sequence[int]) -> Truth:
+    """Return the truth at a point for the value and the derivatives by the wanted arguments."""
+    count = 1 + len(wanted)
+    try:
+        near, x = _settled(function, [mpf(v) for v in point], [mpf(v) for v in point], wanted, None)
+        return _truth(function, near, x, [mpf(v) for v in point], wanted)
+    except _Undefined:
+        pass
+    for moved in range(len(point)):
+        try:
+            return _limit(function, point, wanted, moved)
+        except _Undefined:
+            continue
+    return Truth([0.0] * count, [0.0] * count, [Status.UNDEFINED] * count)
+
+
+def _limit(function: Function, point: Sequence[float], wanted: Sequence[int], moved: int) -> Truth:
+    """Return the limit as one argument approaches its value from wherever the function is defined."""
+    exact = [mpf(v) for v in point]
+    found: list[Truth] = []
+    for side in (1, -1):
+        for distance in _DISTANCES:
+            with mpmath.workdps(2 * _DIGITS[-1]):
+                scale = distance * max(abs(exact[moved]), mpf(1))
+                x = list(exact)
+                x[moved] = x[moved] + side * scale
+            try:
+                near, at = _settled(function, x, exact, wanted, scale)
+            except _Undefined:
+                break
+            found.append(_truth(function, near, at, exact, wanted))
+    if not found or len(found) % 2:
+        raise _Undefined
+    result = found[-1]
+    for other in found[:-1]:
+        for position, (mine, its) in enumerate(zip(result.outputs, other.outputs, strict=True)):
+            if other.status[position] != Status.TRUE or result.status[position] != Status.TRUE:
+                result.status[position] = Status.UNDEFINED if position == 0 else max(result.status[position], other.status[position])
+            elif abs(mine - its) > 1e-14 * max(abs(mine), abs(its)) + 1e-25:
+                result.status[position] = Status.UNDEFINED
+    for position, status in enumerate(result.status):
+        if status != Status.TRUE or abs(result.outputs[position]) < 1e-25:
+            result.outputs[position] = 0.0
+    if result.status[0] == Status.UNDEFINED:
+        raise _Undefined
+    return result
+
+
+def _settled(function: Function, x: list[Any], exact: list[Any], wanted: Sequence[int], scale: Any) -> tuple[list[_Round], list[Any]]:
+    """Return the last two rounds, which agree."""
+    last: _Round | None = None
+    failures = 0
+    for digits in _DIGITS:
+        with mpmath.workdps(digits):
+            try:
+                current = _differences(function, x, exact, wanted, digits, scale)
+            except _Undefined:
+                # Cancellation to 0 looks like a pole until the digits suffice.
+                failures += 1
+                if failures > 2:
+                    raise
+                last = None
+                continue
+        if last is not None and _agree(last, current):
+            return [last, current], x
+        last = current
+    if last is None:
+        raise _Undefined
+    return [last], x
+
+
+def _close(a: Any, b: Any, tolerance: Any) -> bool:
+    return bool(abs(a - b) <= tolerance * max(abs(a), abs(b)) + _ZERO)
+
+
+def _agree(last: _Round, current: _Round) -> bool:
+    if not _close(last.value, current.value, _AGREE):
+        return False
+    return all(
+        _close(a, b, _AGREE) or not _close(current.before[i], current.after[i], mpf(10) ** -10) or abs(b) > _LARGEST
+        for i, (a, b) in enumerate(zip(last.first, current.first, strict=True))
+        if a is not None and b is not None
+    )
+
+
+def _call(function: Function, x: Sequence[Any]) -> Any:
+    try:
+        value = function(*x)
+    except (ZeroDivisionError, ValueError, OverflowError, mpmath.libmp.NoConvergence) as error:
+        raise _Undefined from error
+    if isinstance(value, mpmath.mpc):
+        if value.imag != 0:
+            raise _Undefined
+        value = value.real
+    value = mpf(value)
+    if not mpmath.isfinite(value):
+        raise _Undefined
+    return value
+
+
+def _steps(x: Sequence[Any], digits: int, scale: Any) -> list[Any]:
+    # With a quarter of the digits, first and second differences keep half of them.
+    step = mpf(10) ** (-digits // 4)
+    return [step * (scale if scale is not None else abs(v) if v != 0 else mpf(1)) for v in x]
+
+
+def _moved(x: Sequence[Any], **by: Any) -> list[Any]:
+    result = list(x)
+    for position, step in by.items():
+        result[int(position[1:])] += step
+    return result
+
+
+def _differences(function: Function, x: list[Any], exact: list[Any], wanted: Sequence[int], digits: int, scale: Any) -> _Round:
+    value = _call(function, x)
+    first: list[Any] = []
+    before: list[Any] = []
+    after: list[Any] = []
+    second: list[Any] = []
+    for i, step in enumerate(_steps(x, digits, scale)):
+        if i not in wanted and exact[i] == 0:
+            # No derivative is asked for, and the condition number has the factor 0.
+            for part in (first, before, after, second):
+                part.append(None)
+            continue
+        try:
+            high, low = _call(function, _moved(x, **{f"x{i}": step})), _call(function, _moved(x, **{f"x{i}": -step}))
+        except _Undefined:
+            if i in wanted:
+                raise
+            for part in (first, before, after, second):
+                part.append(None)
+            continue
+        first.append((high - low) / (2 * step))
+        before.append((value - low) / step)
+        after.append((high - value) / step)
+        second.append((high - 2 * value + low) / step**2)
+    return _Round(value, first, before, after, second)
+
+
+def _truth(function: Function, rounds: list[_Round], x: list[Any], exact: list[Any], wanted: Sequence[int]) -> Truth:
+    """Turn agreeing rounds into outputs, statuses and condition numbers."""
+    current = rounds[-1]
+    if len(rounds) < 2:
+        raise _Undefined
+    last = rounds[0]
+    outputs, status = [current.value], [_status(current.value)]
+    smooth = [True] * len(x)
+    for i in range(len(x)):
+        if current.first[i] is None:
+            continue
+        smooth[i] = _close(last.second[i], current.second[i], mpf(1) / 10) or abs(current.second[i]) < mpf(10) ** -20
+    for i in wanted:
+        left, right, slope = current.before[i], current.after[i], current.first[i]
+        if abs(current.after[i]) > 2 * abs(last.after[i]) + _ZERO and abs(current.after[i]) > 1:
+            outputs.append(mpf(0))
+            status.append(Status.UNDEFINED)
+        elif smooth[i] or _close(left, right, mpf(10) ** -10):
+            outputs.append(slope)
+            status.append(_status(slope))
+        elif abs(left + right) <= _LIMITS_AGREE * (abs(left) + abs(right)) or abs(left - right) < mpf(10) ** -10:
+            outputs.append(mpf(0) if abs(slope) <= _LIMITS_AGREE * (abs(left) + abs(right)) else slope)
+            status.append(Status.TRUE)
+        else:
+            outputs.append(mpf(0))
+            status.append(Status.KINK)
+    conditions = _conditions(function, current, x, exact, wanted, smooth)
+    numbers = [float(v) if s == Status.TRUE else 0.0 for v, s in zip(outputs, status, strict=True)]
+    return Truth(numbers, conditions, [int(s) for s in status])
+
+
+def _status(value: Any) -> Status:
+    return Status.OUT_OF_RANGE if abs(value) > _LARGEST else Status.TRUE
+
+
+def _conditions(function: Function, current: _Round, x: list[Any], exact: list[Any], wanted: Sequence[int], smooth: list[bool]) -> list[float]:
+    """Return for each output the sum of abs(x * derivative) over all arguments; where one does not exist it counts 0."""
+    terms = [abs(v * d) for v, d in zip(exact, current.first, strict=True) if d is not None]
+    result = [_bounded(mpmath.fsum(terms))]
+    digits = 160 if all(smooth) else 80
+    with mpmath.workdps(2 * digits):
+        near = min([abs(a - b) for a, b in zip(x, exact, strict=True) if a != b], default=None)
+        steps = _steps(x, digits, near)
+        known: dict[tuple[int, int], Any] = {(i, i): second for i, second in enumerate(current.second)}
+        for i in wanted:
+            total = mpf(0)
+            for j in range(len(x)):
+                if exact[j] == 0 or not (smooth[i] and smooth[j]) or current.first[j] is None:
+                    continue
+                pair = (min(i, j), max(i, j))
+                if pair not in known:
+                    known[pair] = _mixed(function, x, pair, steps)
+                if known[pair] is not None:
+                    total += abs(exact[j] * known[pair])
+            result.append(_bounded(total))
+    return result
+
+
+def _mixed(function: Function, x: list[Any], pair: tuple[int, int], steps: list[Any]) -> Any:
+    i, j = pair
+    total = mpf(0)
+    try:
+        for a in (1, -1):
+            for b in (1, -1):
+                total += a * b * _call(function, _moved(x, **{f"x{i}": a * steps[i], f"x{j}": b * steps[j]}))
+    except _Undefined:
+        return None
+    return total / (4 * steps[i] * steps[j])
+
+
+def _bounded(value: Any) -> float:
+    return float(value) if value < mpf(10) ** 300 else 1e300
