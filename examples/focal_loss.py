@@ -17,7 +17,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from scipy.special import expit
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
 
@@ -56,16 +55,16 @@ def main(epochs: int = 60) -> dict[str, Any]:
         model = lc.LossModel(keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)]), loss)
         model.compile(keras.optimizers.Adam(0.03))
         model.fit(*parts["train"], batch_size=20, epochs=epochs, verbose=0)
-        auc = {part: float(roc_auc_score(y, model.predict(x, verbose=0)[:, 0])) for part, (x, y) in parts.items() if part != "train"}
-        x, y = parts["test"]
-        called = expit(model.predict(x, verbose=0)[:, 0]) > 0.5
+        logits = {part: model.predict(x, verbose=0)[:, 0] for part, (x, _) in parts.items()}
+        malignant = {part: y for part, (_, y) in parts.items()}
+        called = logits["test"] > 0
         return {
             **{name: float(value) for name, value in model.parameters.items()},
             "loss": float(model.evaluate(*parts["train"], verbose=0)),
-            "auc_validation": auc["validation"],
-            "auc_test": auc["test"],
-            "found": float(np.mean(called[y == 1])),
-            "false_alarms": float(np.mean(called[y == 0])),
+            "auc_validation": float(roc_auc_score(malignant["validation"], logits["validation"])),
+            "auc_test": float(roc_auc_score(malignant["test"], logits["test"])),
+            "found": float(np.mean(called[malignant["test"] == 1])),
+            "false_alarms": float(np.mean(called[malignant["test"] == 0])),
         }
 
     learned_loss = lc.compile_loss(FOCAL, LEARNED, name="focal")

@@ -67,11 +67,12 @@ def main(epochs: int = 30) -> dict[str, Any]:
             model = lc.LossModel(linear_net(len(loss.predictions)), loss)
             model.compile(keras.optimizers.Adam(0.02))
             model.fit(x[train], y[train], batch_size=32, epochs=epochs, verbose=0)
-            seen[name].append(model.evaluate(x[train], y[train], verbose=0) + np.log(spread))
-            outputs = model.predict(x[test], verbose=0)
+            outputs = model.predict(x, verbose=0)
             data = dict(zip(loss.predictions, outputs if isinstance(outputs, list) else [outputs], strict=True))
             # Of each patient; the logarithm of the spread brings it back to the units of the data.
-            unseen[name][test] = loss.value_and_gradients({"y": y[test], **data}, model.parameters).value[:, 0] + np.log(spread)
+            each = loss.value_and_gradients({"y": y, **data}, model.parameters).value[:, 0] + np.log(spread)
+            seen[name].append(float(each[train].mean()))
+            unseen[name][test] = each[test]
             learned[name] = {parameter: float(value) for parameter, value in model.parameters.items()}
 
     gains = {name: unseen["constant"] - unseen[name] for name in losses}

@@ -149,11 +149,11 @@ def _monotone(ends: _Ends, node: Node, row: Function, x: Interval) -> Interval:
 
 
 def domain(row: Function) -> Interval:
-    """Return the interval of arguments that a one-argument row's conditions allow."""
+    """Return the interval of the argument x that a row's conditions allow."""
     result = EVERYTHING
     for condition in row.domain:
         name, symbol, bound = condition.split(" ", 2)
-        if name != "x" or symbol == "!=":
+        if name != "x" or symbol == "!=" or " or " in condition:
             continue
         number = float(bound)
         side = Interval(number, inf, symbol == ">") if symbol[0] == ">" else Interval(-inf, number, False, symbol == "<")

@@ -76,7 +76,9 @@ class ExpressionWriter:
             return f"ops.cast({texts[0]}, dtype)", _ATOM
         if op == "where" and node.args[1].constant and node.args[2].constant:
             self.uses_dtype = True
-            return f"ops.where({texts[0]}, ops.cast({texts[1]}, dtype), ops.cast({texts[2]}, dtype))", _ATOM
+            # Casting a Python number would round it to float32 on the way to float64.
+            then, otherwise = (f"ops.convert_to_tensor({text}, dtype)" for text in texts[1:])
+            return f"ops.where({texts[0]}, {then}, {otherwise})", _ATOM
         return self._call(node, texts), _ATOM
 
     def _power(self, node: Node, texts: list[str]) -> str:

@@ -185,7 +185,7 @@ class _ModuleWriter:
         body += [f"{program.names[name]} = ops.convert_to_tensor(CONSTANTS[{name!r}], dtype)" for name in self.loss.constants]
         body += forward
         if program.value.constant:
-            value = f"ops.cast({value}, dtype)"
+            value = f"ops.convert_to_tensor({value}, dtype)"
         pull: list[str] = []
         if program.dropped != ():
             axes = None if program.dropped == "all" else program.dropped

@@ -127,7 +127,7 @@ ELEMENTARY: tuple[Function, ...] = (
     ),
     Function(
         name="clip", arguments=("x", "low", "high"), summary="x limited to low <= x <= high", category=_PIECE, synonyms=("clamp", "clip_by_value"),
-        partials=("where(x >= low and x <= high, 1, 0)", "where(x < low, 1, 0)", "where(x > high, 1, 0)"),
+        partials=("where(x >= low and x <= high, 1, 0)", "where(x < low and low <= high, 1, 0)", "where(x > high or low > high, 1, 0)"),
         kink="x == low or x == high", convention="at a limit the gradient goes to x", definition="minimum(maximum(x, low), high)",
         keras="clip",
     ),

@@ -152,7 +152,7 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
         "number": lambda x: arithmetic.number(bool(x)), "where": lambda c, x, y: x if c else y, "stop_gradient": lambda x: x,
         "mul": lambda x, y: x * y, "div": arithmetic.div, "pow": arithmetic.pow, "exp": arithmetic.exp, "log": arithmetic.log,
         "softplus": arithmetic.softplus, "log_sigmoid": lambda x: -arithmetic.softplus(-x), "logaddexp": arithmetic.logaddexp,
-        "lgamma": arithmetic.loggamma, "digamma": arithmetic.digamma,
+        "relu": lambda x: max(x, arithmetic.number(0)), "lgamma": arithmetic.loggamma, "digamma": arithmetic.digamma,
         "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
         "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),
         "i0": lambda x: arithmetic.guarded("besseli")(0, x), "i1": lambda x: arithmetic.guarded("besseli")(1, x),

@@ -46,6 +46,14 @@ def align(loss: LossGraph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     return aligned
 
 
+def complete(loss: LossGraph, data: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Return the shapes of data together with those of parameters and constants, by name."""
+    shapes = dict(data)
+    for name, parameter in loss.parameters.items():
+        shapes[name] = tuple((data[n] or (1,))[-1] if isinstance(n, str) else n for n in parameter.shape)
+    return shapes | {name: tuple(value.shape) for name, value in loss.constants.items()}
+
+
 def lookup_tables(value: Node) -> frozenset[str]:
     """Return the symbols that occur only as what positions are looked up in: they have no sample axis."""
     looked_up: set[str] = set()

@@ -125,9 +125,15 @@ def polygamma(order, x):
 
 
 # ----------------------------------------------------------------------------------------------- elementwise functions
+def alike(*values):
+    """Return numbers and tensors as tensors of the dtype of the tensors; Keras would make float32 of numbers alone."""
+    dtype = next((value.dtype for value in values if hasattr(value, "dtype")), None)
+    return tuple(value if hasattr(value, "dtype") else ops.convert_to_tensor(value, dtype) for value in values)
+
+
 def hypot(x, y):
     """Return sqrt(x**2 + y**2), scaled so that squares neither overflow nor underflow."""
-    x, y = ops.abs(x), ops.abs(y)
+    x, y = (ops.abs(value) for value in alike(x, y))
     high, low = ops.maximum(x, y), ops.minimum(x, y)
     safe = ops.where(high > 0, high, ops.ones_like(high))
     return high * ops.sqrt(1.0 + ops.square(low / safe))
@@ -140,6 +146,7 @@ def cbrt(x):
 
 def clip(x, low, high):
     """Limit x to low <= x <= high; at a limit the gradient goes to x."""
+    x, low, high = alike(x, low, high)
     return ops.minimum(ops.maximum(x, low), high)
 
 
@@ -188,8 +195,12 @@ def exp_difference(x, total):
 
 
 def log_i0(x):
-    """Return log(i0(x)) without overflow."""
-    return ops.abs(x) + ops.log(i0e(x))
+    """Return log(i0(x)) without overflow; near 0, where it is about x**2/4, by the series of i0 (Abramowitz & Stegun 9.6.12)."""
+    near = ops.abs(x) < 2.0
+    quarter, series = ops.square(ops.where(near, x, ops.zeros_like(x)) / 2.0), ops.ones_like(x)
+    for k in range(11, 1, -1):
+        series = 1.0 + quarter / (k * k) * series
+    return ops.where(near, ops.log1p(quarter * series), ops.abs(x) + ops.log(i0e(x)))
 
 
 def logaddexp(x, y):
@@ -307,7 +318,11 @@ def gather(x, i):
     i = ops.cast(i, "int32")
     if len(x.shape) == 1:
         return ops.take(x, i, axis=0)
-    return ops.sum(ops.expand_dims(x, -2) * one_hot_rows(i, x), axis=-1) if i.shape[:-1] != x.shape[:-1] else ops.take_along_axis(x, i, axis=-1)
+    return (
+        ops.sum(ops.expand_dims(x, -2) * one_hot_rows(i, x), axis=-1)
+        if i.shape[:-1] != x.shape[:-1]
+        else ops.take_along_axis(x, i, axis=-1)
+    )
 
 
 def one_hot_rows(i, x):

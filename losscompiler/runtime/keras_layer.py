@@ -31,6 +31,10 @@ class FormulaLayer(keras.layers.Layer):
 
     def __call__(self, *data, **kwargs):
         """Return the loss of data given one by one, as a list, or as a dictionary by name."""
+        return super().__call__(self._as_list(data), **kwargs)
+
+    def _as_list(self, data):
+        """Return the data of a call in the order of ``DATA``."""
         if len(data) == 1 and isinstance(data[0], dict):
             missing = [name for name in self.DATA if name not in data[0]]
             if missing:
@@ -40,7 +44,7 @@ class FormulaLayer(keras.layers.Layer):
             data = data[0]
         if len(data) != len(self.DATA):
             raise ValueError(f"the loss is called on {', '.join(self.DATA)}; got {len(data)} arrays.")
-        return super().__call__(list(data), **kwargs)
+        return list(data)
 
     @property
     def open_lengths(self):

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from losscompiler.errors import ArgumentError, UntrainedLossError
+from losscompiler.graph.shapes import complete, infer
 from losscompiler.pipeline import Stages
 from losscompiler.runtime.keras_layer import FormulaLayer
 from losscompiler.training.keras_internals import inside_compiled_loss
@@ -35,6 +37,7 @@ class LossLayer(FormulaLayer):
 
     Raises:
         ArgumentError: if the loss is not compiled, or ``gradient`` is unknown.
+        ShapeError: when it is called on data whose shapes do not fit, with both shapes and their places in the formula.
         UntrainedLossError: when Keras calls the layer as ``model.compile(loss=layer)``: it would never train it.
     """
 
@@ -59,7 +62,15 @@ class LossLayer(FormulaLayer):
                 f"the loss layer '{self.name}' was given to model.compile(loss=...): Keras calls it but never trains its parameters. "
                 "Wrap the net instead: model = losscompiler.LossModel(net, loss); model.compile(optimizer)."
             )
-        return super().__call__(*data, **kwargs)
+        arrays = self._as_list(data)
+        self._check_shapes(arrays)
+        return super().__call__(arrays, **kwargs)
+
+    def _check_shapes(self, arrays: list[Any]) -> None:
+        """Refuse data whose shapes do not fit, before Keras wraps the error in its own."""
+        graph = self.stages.graph
+        shapes = [tuple(array.shape) if hasattr(array, "shape") else np.shape(array) for array in arrays]
+        infer(graph, complete(graph, dict(zip(graph.data, shapes, strict=True))))
 
     def formula(self, *arrays: Any) -> Any:
         """Return the loss of data and parameters, with the derivative that was asked for."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from losscompiler.functions import FUNCTIONS, Function, Kind
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
-from losscompiler.graph.node import Graph, Node
+from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.precise import Arithmetic, evaluate
 from losscompiler.source import Source
 
@@ -19,12 +19,19 @@ _TIES = "ties"
 
 @cache
 def _equations(op: str) -> tuple[Node, ...]:
-    """Return what vanishes at the kinks of an elementwise function: x - 0 of "x == 0", the larger of both of an "and"."""
+    """Return what vanishes at the kinks of an elementwise function: x - 0 of "x == 0", the larger of both of an "and".
+
+    A row without kinks but with a convention, as xlogy, takes another derivative where the conditions in its partials hold.
+    """
     row = FUNCTIONS[op]
     graph = Graph()
     builder = ExpressionBuilder(graph, Source(""), lambda name: graph.const(name.name), graph.make, internal=True)
-    condition = builder.expand(row.kink, {name: graph.symbol(name, frozenset()) for name in (*row.arguments, "f")}, Keywords(), None)
-    return tuple(_distances(graph, condition.args[0] if condition.op == "number" else condition))
+    names = {name: graph.symbol(name, frozenset()) for name in (*row.arguments, "f")}
+    if row.kink:
+        condition = builder.expand(row.kink, names, Keywords(), None)
+        return tuple(_distances(graph, condition.args[0] if condition.op == "number" else condition))
+    partials = [builder.expand(text, names, Keywords(), None) for text in row.partials]
+    return tuple(distance for node in reachable(partials) if node.op == "eq" for distance in _distances(graph, node))
 
 
 def _distances(graph: Graph, condition: Node) -> list[Node]:
@@ -42,7 +49,7 @@ def margins(arithmetic: Arithmetic, nodes: Iterable[Node], values: Mapping[int, 
     found: list[tuple[Node, Any]] = []
     for node in nodes:
         row = FUNCTIONS.get(node.op)
-        if row is None or not row.kink:
+        if row is None or not (row.kink or row.convention):
             continue
         operands = [values[arg.index] for arg in node.args]
         found += [(node, margin) for margin in _of(arithmetic, row, node, operands, values[node.index])]

@@ -26,6 +26,7 @@ DIGITS = 110
 _STEP = "1e-30"
 _SMOOTH = "1e-12"
 """One-sided slopes that differ by more than this share of themselves belong to a kink; smooth ones differ by 1e-30."""
+_STEEP, _JUMP = 1e7, 1e-3
 _FLAT = "1e-20"
 """Slopes below this are 0: a stationary point is no kink."""
 
@@ -148,8 +149,11 @@ class Reference:
         x, here = self.symbols[name], self.value
         ahead, behind = self._at(arithmetic, name, move(x, h)), self._at(arithmetic, name, move(x, -2 * h))
         right, left = np.asarray((ahead - here) / h, dtype=object), np.asarray((here - behind) / (2 * h), dtype=object)
-        slope = (4 * ahead - behind - 3 * here) / (6 * h)
-        return np.asarray(slope, dtype=object), self._differ(arithmetic, right, left)
+        slope = np.asarray((4 * ahead - behind - 3 * here) / (6 * h), dtype=object)
+        kink = self._differ(arithmetic, right, left)
+        # Where the slopes grow without bound but the loss does not jump, as cbrt's do at 0, there is no derivative on either side.
+        steep = kink & _beyond(right, left, _STEEP) & ~_beyond(ahead - here, here - behind, _JUMP)
+        return np.where(steep, arithmetic.nan, slope), kink & ~steep
 
     def _differ(self, arithmetic: Arithmetic, right: Array, left: Array) -> Array:
         share, flat = arithmetic.context.mpf(_SMOOTH), arithmetic.context.mpf(_FLAT)
@@ -256,6 +260,10 @@ def _moving(nodes: Iterable[Node], name: str) -> set[int]:
         if (node.op == "symbol" and node.name == name) or (node.op != "stop_gradient" and any(arg.index in found for arg in node.args)):
             found.add(node.index)
     return found
+
+
+def _beyond(one: Any, other: Any, limit: float) -> Array:
+    return np.asarray(np.frompyfunc(lambda x, y: bool(abs(x) > limit or abs(y) > limit), 2, 1)(one, other), dtype=bool)
 
 
 def _jumped(before: Any, after: Any) -> Array:

@@ -240,15 +240,38 @@ def _admissible(loss: LossGraph, arrays: Mapping[str, Array]) -> Array:
             for position, (name, array) in enumerate(arrays.items())
         }
         try:
-            value = Reference(loss, moved, _DIGITS).value
+            reference = Reference(loss, moved, _DIGITS)
         except IndexError:  # a position outside of what it is looked up in
             return np.zeros(1, bool)
-        here = np.asarray(np.frompyfunc(_finite, 1, 1)(value), dtype=bool)
+        here = np.asarray(np.frompyfunc(_finite, 1, 1)(reference.value), dtype=bool)
+        if loss.loss.pointwise:
+            here = here & _finite_on_the_way(reference)
         good = here if good is None else good & here
     assert good is not None
     first = next(iter(arrays.values()), None)
     # A loss that does not depend on its data has one value for all points.
     return np.broadcast_to(good, first.shape) if first is not None and good.ndim == 0 else good
+
+
+def _finite_on_the_way(reference: Reference) -> Array:
+    """Tell for each element of an elementwise loss whether every value that it is made of is finite.
+
+    A branch of ``where`` that is not taken may be anything; exp(-1/p) at p = 0 is 0, but 1/p is outside of its domain.
+    """
+    shape = np.shape(reference.value)
+    root = reference.loss.loss
+    taken: dict[int, Array] = {root.index: np.ones(shape, bool)}
+    good = np.ones(shape, bool)
+    for node in reversed(reference.nodes):
+        here = taken.pop(node.index, None)
+        if here is None:
+            continue
+        good &= ~here | np.asarray(np.frompyfunc(_finite, 1, 1)(reference.values[node.index]), dtype=bool)
+        holds = np.asarray(reference.values[node.args[0].index], dtype=bool) if node.op == "where" else None
+        for position, arg in enumerate(node.args):
+            below = here if holds is None or position == 0 else here & (holds if position == 1 else ~holds)
+            taken[arg.index] = taken.get(arg.index, np.zeros(shape, bool)) | below
+    return good
 
 
 def _finite(x: Any) -> bool:

@@ -207,4 +207,4 @@ def _worst(judged: Sequence[_Judged]) -> Point | None:
 
 def _values(batch: Batch, place: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     for name, array in batch.arrays.items():
-        yield name, float(array[place]) if batch.separate else array.tolist()
+        yield name, float(array[place]) if batch.separate and array.ndim == len(place) else array.tolist()

@@ -65,11 +65,13 @@ def test_no_function_leaves_its_range(row) -> None:
     node = graph.make(row.name, *(graph.symbol(name, leaf("x")) for name in row.arguments))
     picks = [(value,) * len(row.arguments) for value in VALUES] + [(a, b, 7.5)[: len(row.arguments)] for a in VALUES for b in VALUES]
     for span in SPANS:
-        claimed = ranges(reachable([node]), dict.fromkeys(row.arguments, span))[node.index]
+        known = dict.fromkeys(row.arguments, span) | ({"n": Interval(1.0, 1.0)} if row.name == "polygamma" else {})
+        claimed = ranges(reachable([node]), known)[node.index]
         for pick in picks:
             if row.name == "polygamma":
                 pick = (1.0, pick[1])
-            if not all(span.holds(value) for value in pick):
+            # Ranges speak of arguments in the domain only.
+            if not all(known[name].holds(value) for name, value in zip(row.arguments, pick, strict=True)) or not domain(row).holds(pick[-1]):
                 continue
             (value,) = evaluate([node], {name: mpmath.mpf(x) for name, x in zip(row.arguments, pick, strict=True)})
             number = float(value)

@@ -129,6 +129,13 @@ def test_an_entry_compiles_and_its_names_are_all_declared_and_used(key: str) -> 
     assert "unbounded-below" not in codes or entry.unbounded_because, "say why in unbounded_because"
 
 
+@pytest.mark.parametrize("key", lc.catalog)
+def test_an_entry_shows_its_derivatives(key: str) -> None:
+    loss = lc.compile_loss(lc.catalog[key], findings="ignore", name=key)
+    assert str(loss.expression)
+    assert all(str(loss.derivatives[name]) != "0" for name in (*loss.predictions, *loss.parameters))
+
+
 def test_the_same_formula_stands_once() -> None:
     formulas = [entry.formula for entry in lc.catalog.values()]
     assert len(set(formulas)) == len(formulas)

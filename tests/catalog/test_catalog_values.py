@@ -64,9 +64,14 @@ def test_parameters_are_not_checked_at_their_initial_values(case: Case) -> None:
         assert not np.allclose(arrays[name], np.asarray(parameter.init)), name
 
 
-@pytest.mark.long
+# Concatenation, pairs, gathering and sorting along axes of unknown length; the others take minutes.
+QUICK = {"nt_xent", "supcon", "sparse_categorical_crossentropy_ignore", "dist"}
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a graph of unknown batch length is TensorFlow's")
-@pytest.mark.parametrize("case", [case for case in CASES if case.number == 0], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.id, marks=() if case.key in QUICK else pytest.mark.long) for case in CASES if case.number == 0]
+)
 def test_an_entry_runs_in_a_graph_that_does_not_know_the_batch(case: Case) -> None:
     import tensorflow as tf
 
