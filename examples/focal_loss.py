@@ -28,7 +28,7 @@ weight = alpha if y == 1 else 1 - alpha
 -weight*sigmoid(-z)**gamma*log_sigmoid(z)
 """
 LEARNED = {"gamma": lc.Parameter(2, bounds=(0, 5)), "alpha": lc.Parameter(0.5, bounds=(0, 1))}
-FIXED_GAMMAS = (0.0, 1.0, 2.0, 5.0)
+FIXED_GAMMAS = (0.0, 2.0, 5.0)
 
 
 def tumours() -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -62,7 +62,7 @@ def main(epochs: int = 40) -> dict[str, Any]:
     loss = lc.compile_loss(CALIBRATION, name="temperature scaling")
     loss.check_gradients(samples=8).assert_ok()
     calibrated = lc.LossModel(net, loss)
-    calibrated.compile(keras.optimizers.SGD(1.0))
+    calibrated.compile(keras.optimizers.SGD(3.0))
     calibrated.fit(x_held, y_held, batch_size=len(x_held), epochs=60, verbose=0)
     temperature = float(calibrated.parameters["T"])
 

@@ -18,7 +18,7 @@ from losscompiler.graph.printing import node_text
 
 _TEXT = 20
 _MOST = 20
-"""Conditions on expressions that are told of one by one."""
+"""Names, and conditions on expressions, that are told of one by one."""
 
 _SHIFT = 1e-3
 """Bounds closer to 0 than this are taken for 0 when an activation is named: log(p + 1e-7) means p >= 0."""
@@ -26,8 +26,12 @@ _SHIFT = 1e-3
 
 def find_domains(study: Study, domains: Domains, samples: Samples | None) -> Iterator[Finding]:
     """Yield what the loss asks of its symbols and cannot be sure of."""
-    for wish in domains.wishes.values():
+    wishes = list(domains.wishes.values())
+    for wish in wishes[:_MOST]:
         yield _of_symbol(study, wish)
+    if len(wishes) > _MOST:
+        rest = f"{len(wishes) - _MOST} more names, '{wishes[_MOST].name}' the first of them, must stay in the domains of their functions"
+        yield study.found("domain", "warning", rest, "Declare bounds, choose output activations, and check the data.", wishes[_MOST].name)
     told: set[tuple[int, Interval | None]] = set()
     for position, condition in enumerate(several := (*domains.open, *domains.zeros)):
         key = condition.operand.index, condition.allowed
@@ -186,9 +190,7 @@ def _broken(condition: Condition, samples: Samples) -> str:
     return "always" if all(breaks) and by_prediction else "by data"
 
 
-def _pattern(
-    condition: Condition, plan: Plan, guards: list[tuple[Node, bool]], samples: Samples, data: dict[str, Any], seed: int
-) -> Any:
+def _pattern(condition: Condition, plan: Plan, guards: list[tuple[Node, bool]], samples: Samples, data: dict[str, Any], seed: int) -> Any:
     """Return where a condition is broken; ``None`` if it cannot be evaluated."""
     assert condition.allowed is not None
     try:

@@ -77,9 +77,7 @@ class Interval:
         return Interval(-self.high, -self.low, self.high_open, self.low_open)
 
     def __add__(self, other: Interval) -> Interval:
-        return _safe(
-            self.low + other.low, self.high + other.high, self.low_open or other.low_open, self.high_open or other.high_open
-        )
+        return _safe(self.low + other.low, self.high + other.high, self.low_open or other.low_open, self.high_open or other.high_open)
 
     def __sub__(self, other: Interval) -> Interval:
         return self + (-other)

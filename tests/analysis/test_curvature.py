@@ -18,7 +18,7 @@ CONVEX = {
     "softplus(p) - y*p": (-3, 3),
     "exp(p) - y*p": (-3, 3),
     "-log(p) + y**2*p": (0.01, 3),
-    "1/p + p**2": (0.01, 3),
+    "1/p - log(p)": (0.01, 3),
     "p**1.5": (0, 3),
     "logsumexp(p) - p[0]": (-3, 3),
     "-sum(abs(y)*log_softmax(p))": (-3, 3),

@@ -39,7 +39,8 @@ def test_a_prediction_may_leave_the_domain(formula: str, needs: str, activation:
     "formula",
     [
         "log(softplus(p))", "log(1 + exp(p))", "log(max(p, 1e-7))", "log(clip(p, 1e-7, 1 - 1e-7)) + log(1 - clip(p, 1e-7, 1 - 1e-7))",
-        "log(softmax(p))", "log(sigmoid(p)) + log(1 - sigmoid(p))", "where(p > 0, log(p), 0)", "log(p) if p > 0 else p", "sqrt((y - p)**2 + 1)",
+        "log(softmax(p))", "log(sigmoid(p)) + log(1 - sigmoid(p))", "where(p > 0, log(p), 0)", "log(p) if p > 0 else p",
+        "sqrt((y - p)**2 + 1)",
         "0 if abs(p - y) >= 1 else log(1 - abs(p - y))", "log(cosh(p))", "sqrt(sum((y - p)**2))", "log(p**2 + 1)", "p**2", "exp(p)**0.5",
         "log(tanh(exp(p)))", "where(p > 0 and y > 0, log(p/y), 0)", "log(abs(p) + y**2 + 1e-7)", "1/(1 + p**2)",
         "m = stop_gradient(max(p))\ne = exp(p - m)\nlog(sum(e) - cumsum(e) + e)", "p/max(norm(p), 1e-12)",
@@ -72,7 +73,13 @@ def test_bounds_prove_a_condition(bounds) -> None:
 
 @pytest.mark.parametrize(
     ("formula", "what"),
-    [("y/p", "divides by p"), ("p**-2", "divides by p"), ("p/sum(p)", "divides by sum(p)"), ("p**0.5", "p**0.5 needs p >= 0"), ("p**g", "p**g needs p > 0")],
+    [
+        ("y/p", "divides by p"),
+        ("p**-2", "divides by p"),
+        ("p/sum(p)", "divides by sum(p)"),
+        ("p**0.5", "p**0.5 needs p >= 0"),
+        ("p**g", "p**g needs p > 0"),
+    ],
 )
 def test_division_and_powers_are_notes(formula: str, what: str) -> None:
     findings = [one for one in found(formula, "domain") if what in one.message]

@@ -79,7 +79,8 @@ LIKELIHOODS = {
     "gaussian, log scale": "exp(-2*s)*(y - p)**2/2 + s",
     "laplace": "param b > 0\nabs(y - p)/b + log(b)",
     "gumbel": "param b > 0\nz = (y - p)/b\nz + exp(-z) + log(b)",
-    "student t": "param nu > 0 = 5\nparam s > 0\nz = (y - p)/s\nlog(s) + lgamma(nu/2) - lgamma((nu + 1)/2) + log(nu*pi)/2 + (nu + 1)/2*log1p(z**2/nu)",
+    "student t": "param nu > 0 = 5\nparam s > 0\nz = (y - p)/s\n"
+    "log(s) + lgamma(nu/2) - lgamma((nu + 1)/2) + log(nu*pi)/2 + (nu + 1)/2*log1p(z**2/nu)",
     "gamma": "param a > 0 = 2\nlgamma(a) - a*p + (a + 1)*log(y) + exp(p)/y",
     "burr XII": "param c > 0\nparam d > 0\nx = y*exp(-p)\n-log(c) - log(d) + p - (c - 1)*log(x) + (d + 1)*log1p(x**c)",
     "von Mises": "param kappa > 0\nlog(2*pi) + log_i0(kappa) - kappa*cos(y - p)",
@@ -137,7 +138,13 @@ def test_weights_collapse_together() -> None:
 
 @pytest.mark.parametrize(
     "formula",
-    ["exp(-s)*(y - p)**2 + s", "param a > 0\na*(y - p)**2 - log(a)", "param s > 0\n((y - p)/s)**2/2 + log(s)", "(y - a*p)**2", "(y - p)**2 + a**2*p**2"],
+    [
+        "exp(-s)*(y - p)**2 + s",
+        "param a > 0\na*(y - p)**2 - log(a)",
+        "param s > 0\n((y - p)/s)**2/2 + log(s)",
+        "(y - a*p)**2",
+        "(y - p)**2 + a**2*p**2",
+    ],
 )
 def test_no_collapse(formula: str) -> None:
     assert not found(formula, "collapses")

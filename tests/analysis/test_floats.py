@@ -44,7 +44,9 @@ def test_polygamma_is_scipys(order: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in FUNCTIONS.values() if row.kind is Kind.ELEMENTWISE and not row.inline and row.name != "number"], ids=lambda row: row.name
+    "row",
+    [row for row in FUNCTIONS.values() if row.kind is Kind.ELEMENTWISE and not row.inline and row.name != "number"],
+    ids=lambda row: row.name,
 )
 def test_every_function_means_the_same(row) -> None:
     random = np.random.default_rng(0)
@@ -76,8 +78,10 @@ def test_reductions_mean_the_same(op: str, axis) -> None:
 def test_functions_along_axes_mean_the_same() -> None:
     random = np.random.default_rng(2)
     x = random.normal(size=(4, 4))
-    for op, attrs in [("cumsum", {"axis": 0}), ("flip", {"axis": -1}), ("sort", {"axis": -1}), ("logcumsumexp", {"axis": 0}), ("argmax", {"axis": -1}),
-                      ("select", {"index": -1}), ("range", {"start": 1, "stop": None}), ("triu", {}), ("tril", {}), ("diag", {}), ("eye_like", {}),
+    for op, attrs in [("cumsum", {"axis": 0}), ("flip", {"axis": -1}), ("sort", {"axis": -1}), ("logcumsumexp", {"axis": 0}),
+                      ("argmax", {"axis": -1}),
+                      ("select", {"index": -1}), ("range", {"start": 1, "stop": None}), ("triu", {}), ("tril", {}), ("diag", {}),
+                      ("eye_like", {}),
                       ("transpose", {}), ("products_of_others", {"axis": -1})]:  # fmt: skip
         graph = Graph()
         node = graph.make(op, graph.symbol("x", leaf("x")), **attrs)

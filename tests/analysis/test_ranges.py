@@ -54,7 +54,15 @@ def test_ranges_by_hand(formula: str, known: dict[str, Interval], expected: Inte
 
 ELEMENTWISE = [row for row in FUNCTIONS.values() if row.kind is Kind.ELEMENTWISE and not row.inline and row.arguments]
 VALUES = (-40.0, -3.0, -1.0, -0.5, 0.0, 0.25, 0.75, 1.0, 2.0, 7.5, 40.0)
-SPANS = [EVERYTHING, POSITIVE, Interval(0.0, 1.0), Interval(-1.0, 1.0, True, True), Interval(1.0, INF), Interval(-INF, -0.5), Interval(0.25, 7.5)]
+SPANS = [
+    EVERYTHING,
+    POSITIVE,
+    Interval(0.0, 1.0),
+    Interval(-1.0, 1.0, True, True),
+    Interval(1.0, INF),
+    Interval(-INF, -0.5),
+    Interval(0.25, 7.5),
+]
 
 
 @pytest.mark.parametrize("row", ELEMENTWISE, ids=lambda row: row.name)
@@ -71,7 +79,9 @@ def test_no_function_leaves_its_range(row) -> None:
             if row.name == "polygamma":
                 pick = (1.0, pick[1])
             # Ranges speak of arguments in the domain only.
-            if not all(known[name].holds(value) for name, value in zip(row.arguments, pick, strict=True)) or not domain(row).holds(pick[-1]):
+            if not all(known[name].holds(value) for name, value in zip(row.arguments, pick, strict=True)) or not domain(row).holds(
+                pick[-1]
+            ):
                 continue
             (value,) = evaluate([node], {name: mpmath.mpf(x) for name, x in zip(row.arguments, pick, strict=True)})
             number = float(value)
@@ -116,7 +126,14 @@ def test_open_ends_are_kept_apart_from_closed_ones() -> None:
 
 def test_formulas_stay_in_their_ranges() -> None:
     random = np.random.default_rng(3)
-    for formula in ("sum(softmax(p)*abs(y))", "norm(p) + max(y)", "mean((p - y)**2) - 1", "logsumexp(p) - max(p)", "cumsum(exp(p))", "prod(abs(p))"):
+    for formula in (
+        "sum(softmax(p)*abs(y))",
+        "norm(p) + max(y)",
+        "mean((p - y)**2) - 1",
+        "logsumexp(p) - max(p)",
+        "cumsum(exp(p))",
+        "prod(abs(p))",
+    ):
         loss = build(parse(formula)).loss
         claimed = ranges(reachable([loss]), {})[loss.index]
         values = {name: random.normal(size=(5, 3)).astype(object) for name in ("p", "y")}

@@ -48,7 +48,7 @@ def test_the_shift_of_a_softmax() -> None:
     [
         "(y - a*p - b)**2",
         "(y - a*p - b*p**2)**2",
-        "param s > 0\n((y - a*p)/s)**2/2 + log(s)",
+        "param s > 0\nparam a\n((y - a*p)/s)**2/2 + log(s)",
         "+".join(f"a{i}*p**{i}" for i in range(15)),  # ill-conditioned, yet each is determined
         "+".join(f"exp(-(p - {i}/2)**2)*a{i}" for i in range(8)),
         "(y - a*b*p)**2 + a**2",

@@ -27,7 +27,12 @@ def test_no_slope_at_the_start(formula: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "formula",
-    ["param a = 0\n(y - a*p)**2", "(y - a**2*p)**2", "param d > 0 = 50\nr = abs(y - p)\nr**2/2 if r <= d else d*(r - d/2)", "param a = 0\nfloor(a)*p"],
+    [
+        "param a = 0\n(y - a*p)**2",
+        "(y - a**2*p)**2",
+        "param d > 0 = 50\nr = abs(y - p)\nr**2/2 if r <= d else d*(r - d/2)",
+        "param a = 0\nfloor(a)*p",
+    ],
 )
 def test_a_slope_at_the_start(formula: str) -> None:
     assert not found(formula, "vanishing-gradient")
@@ -52,7 +57,14 @@ def test_a_loss_without_any_value() -> None:
 
 @pytest.mark.parametrize(
     "formula",
-    [f"param alpha = 1\n{BARRON}", "param a = 1000\nlog(1 + exp(a*p))", "y/p", "log(p)", "param a >= 0 = 0\n(y - p)**2 + sqrt(a)", "log(exp(800 + p**2))"],
+    [
+        f"param alpha = 1\n{BARRON}",
+        "param a = 1000\nlog(1 + exp(a*p))",
+        "y/p",
+        "log(p)",
+        "param a >= 0 = 0\n(y - p)**2 + sqrt(a)",
+        "log(exp(800 + p**2))",
+    ],
 )
 def test_a_value_at_the_start(formula: str) -> None:
     assert not found(formula, "undefined-start")

@@ -126,7 +126,7 @@ def _torch(case: Case, arrays: dict[str, np.ndarray], names: list[str]) -> tuple
     value = case.reference(**tensors)
     if value.requires_grad:
         value.backward()
-    return float(value), {name: tensors[name].grad.numpy() for name in names if tensors[name].grad is not None}
+    return float(value.detach()), {name: tensors[name].grad.numpy() for name in names if tensors[name].grad is not None}
 
 
 def _plain(case: Case, arrays: dict[str, np.ndarray]) -> float:

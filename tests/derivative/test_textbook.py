@@ -139,6 +139,7 @@ def test_a_subexpression_shared_by_both_branches():
         ("hypot(p, 0)", "p", [0.0, -2.0], [0, -1]),
         ("cbrt(p)", "p", [8.0, -8.0], [1 / 12, 1 / 12]),
         ("i1(p)", "p", [0.0], [0.5]),
+        ("p**0 + 3*p", "p", [0.0, 2.0], [3, 3]),
     ],
 )
 def test_conventions_at_kinks(formula, name, p, expected):

@@ -235,12 +235,32 @@ def test_emitted_code_is_accurate(name, dtype, tolerance):
         ("expm1(p)", [1e-12], [1.0000000000005e-12]),
         ("xlogy(p, p)", [0.0, 2.0], [0.0, 1.3862943611198906]),
         ("cbrt(p)", [-8.0, 27.0], [-2.0, 3.0]),
+        ("log_i0(p)", [1e-3, 0.1, 1.9], [2.4999998437500174e-07, 0.002498438844401261, 0.7561129571]),
     ],
 )
 def test_far_out_in_float32(formula, points, expected):
     """Where a naive form overflows, underflows or cancels in float32; expected numbers from SciPy in float64 and mpmath."""
     value = lc.compile_loss(formula, findings="ignore").value_and_gradients({"p": points}).value
     np.testing.assert_allclose(value, expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("formula", ["hypot(0.1, p)", "clip(0.1, -1, p)", "where(p > 0, 0.1, 0.3)", "0.1", "max(p, 0.1)", "logaddexp(0.1, p)"])
+def test_constants_are_not_rounded_to_float32(formula):
+    """Keras makes float32 of a Python number that meets no tensor, and 0.1 is not 0.1 there."""
+    loss = lc.compile_loss(f"prediction p\n{formula}", findings="ignore")
+    with mpmath.workdps(30):
+        expected = float(np.ravel(evaluate([loss.graph.loss], {"p": mpmath.mpf("0.05")})[0])[0])
+    found = loss.value_and_gradients({"p": [0.05]}, dtype="float64").value
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_clip_with_limits_that_cross():
+    """min(max(x, low), high) is high wherever low > high, and so is its derivative; by autodiff of that form."""
+    loss = lc.compile_loss("prediction p, l, h\nclip(p, l, h)", findings="ignore")
+    found = loss.value_and_gradients({"p": [-3.0, 0.0, 3.0], "l": [1.0] * 3, "h": [-1.0] * 3})
+    np.testing.assert_array_equal(found.value, [-1, -1, -1])
+    for name, slope in {"p": 0, "l": 0, "h": 1}.items():
+        np.testing.assert_array_equal(found.gradients[name], [slope] * 3)
 
 
 # -- texts and names

@@ -32,6 +32,12 @@ def test_points_lie_in_the_domain(formula, holds):
     assert all(holds(batch.arrays["p"]).all() for batch in batches)
 
 
+def test_what_is_infinite_on_the_way_is_outside_of_the_domain():
+    """exp(-1/p**2) is 0 at p = 0 in the limit, but 1/p is not; a branch that is not taken does not matter."""
+    assert not any(np.any(batch.arrays["p"] == 0) for batch in sample(graph("exp(-1/p**2)"), points=60, seed=0) if batch.separate)
+    assert any(np.any(batch.arrays["p"] <= 0) for batch in sample(graph("where(p > 0, log(p), 0)"), points=60, seed=0) if batch.separate)
+
+
 def test_domains_of_several_symbols_at_once():
     """All of y > 0, 0 < p < 1, a > 1 and b < 0, in about one of a hundred random combinations."""
     batches = sample(graph("log(y) + logit(p) + acosh(a) + sqrt(-b)"), points=30, seed=0)
