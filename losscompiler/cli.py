@@ -6,6 +6,7 @@ Exit codes: 0 all is well; 1 the loss is wrong (an error in the text, findings w
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     formula = argparse.ArgumentParser(add_help=False)
-    formula.add_argument("formula", help="the loss text, or - to read it from standard input, or @FILE to read a file")
+    formula.add_argument("formula", help="the loss text; - reads standard input, @FILE a file, catalog:KEY a published loss")
     formula.add_argument(
         "-p", "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter's initial value; may be repeated"
     )
@@ -74,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--samples", type=_positive, default=64, help="random points (64)")
             command.add_argument("--seed", type=int, default=0, help="seed of the random points (0)")
+    shelf = commands.add_parser("catalog", help="list published losses, or show one", description=_catalog.__doc__)
+    shelf.add_argument("word", nargs="?", default="", help="a key to show one loss, or a word to search for")
+    shelf.add_argument("--json", action="store_true", help="print JSON for scripts")
+    shelf.set_defaults(run=_catalog)
     demo = commands.add_parser("demo", help="train a model and a loss parameter on real data", description=_demo.__doc__)
     demo.add_argument("--epochs", type=_positive, default=40, help="passes over the data (40)")
     demo.add_argument("--json", action="store_true", help="print JSON for scripts")
@@ -118,6 +123,13 @@ def _compile(options: argparse.Namespace) -> CompiledLoss:
 def _read(formula: str) -> str:
     if formula == "-":
         return sys.stdin.read()
+    if formula.startswith("catalog:"):
+        from losscompiler.catalog import catalog
+
+        try:
+            return catalog[formula.removeprefix("catalog:")].formula
+        except KeyError as error:
+            raise OSError(str(error.args[0])) from None
     if formula.startswith("@"):
         try:
             return Path(formula[1:]).read_text(encoding="utf-8")
@@ -194,6 +206,29 @@ def _check(options: argparse.Namespace) -> int:
     report = loss.check_gradients(samples=options.samples, seed=options.seed)
     print(json.dumps({"ok": report.ok} | report.to_dict(), ensure_ascii=False) if options.json else str(report))
     return _verdict(loss, options) if report.ok else WRONG
+
+
+def _catalog(options: argparse.Namespace) -> int:
+    """List the published losses that ship with the package; a key shows one of them whole."""
+    from losscompiler.catalog import catalog
+
+    if options.word in catalog:
+        entry = catalog[options.word]
+        if options.json:
+            print(json.dumps({"ok": True, **dataclasses.asdict(entry)}, ensure_ascii=False))
+        else:
+            facts = [("source", entry.source), ("checked against", ", ".join(entry.checked_against)), ("notes", entry.notes)]
+            print("\n".join([entry.title, *(f"{label}: {text}" for label, text in facts if text), "", entry.formula.strip()]))
+        return OK
+    rows = catalog.rows(options.word)
+    if options.json:
+        print(json.dumps({"ok": bool(rows), "entries": rows}, ensure_ascii=False))
+    elif rows:
+        width = max(len(row["key"]) for row in rows)
+        print("\n".join(f"{row['key']:<{width}}  {row['family']:<16}{row['title']}" for row in rows))
+    else:
+        print(f"no published loss matches '{options.word}'; losscompiler catalog lists all {len(catalog)}", file=sys.stderr)
+    return OK if rows else WRONG
 
 
 def _demo(options: argparse.Namespace) -> int:

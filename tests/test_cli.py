@@ -22,7 +22,7 @@ def test_derive_shows_derivatives_and_findings(capsys: pytest.CaptureFixture[str
     code, out, err = run(capsys, "derive", "(log(y) - log(p))**2 + a*p")
     assert (code, err) == (0, "")
     assert "d/da = p" in out
-    assert "d/dp = a - 2*(-log(p) + log(y))/p" in out
+    assert "d/dp = a - 2*(log(y) - log(p))/p" in out
     assert "warning" in out
 
 
@@ -103,6 +103,26 @@ def test_parameters_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> N
     code, _, err = run(capsys, "derive", "a*(y - p)**2", "-p", "b=3")
     assert code == 1
     assert "unknown-name" in err
+
+
+def test_catalog_lists_searches_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "catalog")
+    assert code == 0
+    assert len(out.splitlines()) >= 80
+    code, out, _ = run(capsys, "catalog", "barron")
+    assert (code, "param alpha" in out, "Barron" in out) == (0, True, True)
+    code, out, _ = run(capsys, "catalog", "--json", "quantile")
+    assert 0 < len(json.loads(out)["entries"]) < 30
+    code, out, err = run(capsys, "catalog", "nothing like it")
+    assert (code, out) == (1, "")
+    assert "no published loss" in err
+
+
+def test_formula_from_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "d/dalpha" in run(capsys, "derive", "catalog:barron")[1]
+    code, _, err = run(capsys, "derive", "catalog:baron")
+    assert code == 2
+    assert "barron" in err
 
 
 def test_check_passes_and_reports(capsys: pytest.CaptureFixture[str]) -> None:

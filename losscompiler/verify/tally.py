@@ -107,11 +107,11 @@ def _problem(judged: Sequence[_Judged], settings: Settings) -> str:
 
 
 def _usual_size(entries: Sequence[Entries], settings: Settings) -> float:
-    """Return the median size of the derivative at random points: what an absolute error is small beside."""
+    """Return the median size of the derivative at random points where it is not 0: what an absolute error is small beside."""
     ordinary = [part for part in entries if part.batch.origin != "edges"] or entries
     sizes = [np.abs(lower(part.derivative.truth)[part.derivative.asked & ~part.derivative.kink]) for part in ordinary]
     found = np.concatenate(sizes) if sizes else np.zeros(0)
-    return _typical(found[found < _LARGEST[settings.dtype]])
+    return _typical(found[(found > _ZERO) & (found < _LARGEST[settings.dtype])])
 
 
 def _typical(sizes: Array) -> float:
@@ -145,7 +145,7 @@ def _judge_batch(entries: Entries, usual: float, settings: Settings) -> _Judged:
     if failing.any() and np.isfinite(got[failing]).any():
         noise = lower(entries.reference.noise(entries.symbol, entries.upstream, settings.seed, unit))
         lossy = failing & (np.abs(got - truth) <= _ROUNDINGS * noise)
-        rounded = lossy & (_relative(got, truth, np.maximum(floor, _SMALL * usual), settings) <= _INACCURATE)
+        rounded = lossy & (_relative(got, truth, np.maximum(floor, _SMALL * np.maximum(usual, cancelling)), settings) <= _INACCURATE)
     defined = smooth | kink
     error_auto = _relative(auto, got, floor, settings)
     right = smooth & (error <= settings.tolerance)
