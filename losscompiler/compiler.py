@@ -8,6 +8,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from losscompiler.analysis import Finding, find
 from losscompiler.errors import ArgumentError, FindingError, LossWarning, UntrainedLossError
 from losscompiler.graph.build import Interface, check_names
 from losscompiler.graph.loss_graph import LossGraph
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import sympy
 
     from losscompiler.algebra.derivatives import Derivatives
-    from losscompiler.analysis import Finding
     from losscompiler.program import Program
     from losscompiler.training import LossLayer
     from losscompiler.verify.check import GradientCheck
@@ -157,8 +157,6 @@ class CompiledLoss:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the loss, or worth knowing, in the order of the text."""
-        from losscompiler.analysis import find
-
         return find(self.graph)
 
     # -- algebra

@@ -23,7 +23,7 @@ def find(loss: LossGraph) -> tuple[Finding, ...]:
     """Return what the author of a loss would want to know before training, sorted by place.
 
     Deterministic: data for probes come from a fixed seed, and work is bounded by counts, not by the clock. Losses of more
-    than 400 operations or 20 trained numbers are studied by structure only.
+    than 400 nodes or 20 trained parameters are studied by structure only.
     """
     study = Study.of(loss)
     domains = settle(study)
