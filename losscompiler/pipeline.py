@@ -123,7 +123,7 @@ class Stages:
             "predictions": None if interface.predictions is None else list(interface.predictions),
             "inputs": list(interface.inputs),
             "parameters": None if parameters is None else {name: parameter.config() for name, parameter in parameters.items()},
-            "constants": {name: value.tolist() if hasattr(value, "tolist") else value for name, value in (interface.constants or {}).items()},
+            "constants": {name: getattr(value, "tolist", lambda value=value: value)() for name, value in (interface.constants or {}).items()},
         }  # fmt: skip
 
     @classmethod

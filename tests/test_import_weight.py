@@ -23,7 +23,8 @@ def test_compiling_imports_neither_sympy_nor_keras() -> None:
 
 
 def test_deriving_imports_no_keras() -> None:
-    code = "import losscompiler as lc\nloss = lc.compile_loss('a*(y - p)**2', findings='ignore')\nloss.summary(), loss.source(), loss.explain()"
+    made = "import losscompiler as lc\nloss = lc.compile_loss('a*(y - p)**2', findings='ignore')"
+    code = f"{made}\nloss.summary(), loss.source(), loss.explain()"
     assert not {"keras", "tensorflow"} & modules_after(code)
 
 

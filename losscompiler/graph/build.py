@@ -26,7 +26,8 @@ DEFAULT_PREDICTIONS = ("p", "y_pred")
 _ROLES = ("target", "prediction", "input")
 _CONSTANTS = ("pi", "inf")
 _KNOWN_NUMBERS = {
-    "e": "exp(1)", "E": "exp(1)", "Pi": "pi", "PI": "pi", "π": "pi", "Inf": "inf", "infinity": "inf", "oo": "inf", "True": "1", "False": "0",
+    "e": "exp(1)", "E": "exp(1)", "Pi": "pi", "PI": "pi", "π": "pi", "Inf": "inf", "infinity": "inf", "oo": "inf", "True": "1",
+    "False": "0",
 }  # fmt: skip
 _CONSTANT_HINT = "Bounds and initial values are made of numbers and pi."
 _NOWHERE = Span(0, 0)

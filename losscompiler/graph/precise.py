@@ -117,6 +117,7 @@ class Arithmetic:
         return self.polygamma(0, x)
 
     def polygamma(self, n: Any, x: Any) -> Any:
+        """Return the n-th derivative of digamma."""
         # Far on the negative side mpmath's reflection takes time in proportion to x.
         if x <= 0 and (x == self.context.floor(x) or x < -_LARGEST_REFLECTION):
             return self.nan
@@ -165,7 +166,7 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
     if row.mpmath:
         guarded = arithmetic.guarded(row.mpmath)
         return lambda *values: arithmetic.real(guarded, *values)
-    graph, root = definition_graph(op)
+    _, root = definition_graph(op)
     return lambda *values: evaluate([root], dict(zip(row.arguments, values, strict=True)), arithmetic)[0]
 
 

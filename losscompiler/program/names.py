@@ -7,7 +7,10 @@ import re
 
 from losscompiler.graph.node import Node
 
-_RESERVED = {"keras", "ops", "np", "math", "loss", "upstream", "dtype", "pullback", "self", "value", "gradients", "forward", "backward", "float", "int", "kept"}  # fmt: skip
+_RESERVED = {
+    "keras", "ops", "np", "math", "importlib", "loss", "upstream", "dtype", "pullback", "self", "value", "gradients", "forward", "backward",
+    "float", "int", "kept", "value_and_pullback",
+}  # fmt: skip
 
 
 class Namer:

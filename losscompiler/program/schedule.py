@@ -60,12 +60,12 @@ def _assign(
         size = 1 + sum(0 if arg.index in named else sizes.get(arg.index, 0) for arg in node.args)
         shared = uses.get(node.index, 0) + (node.index in roots) > 1
         long = size > _LONGEST_EXPRESSION and node.index not in roots
-        if (shared or long or node.index in defined) and not _trivial(node):
-            if not (node.index in roots and uses.get(node.index, 0) == 0):
-                name = namer.symbol(defined[node.index]) if node.index in defined else namer.temporary(node)
-                result.append(Assignment(name, node))
-                named.add(node.index)
-                size = 0
+        result_alone = node.index in roots and uses.get(node.index, 0) == 0
+        if (shared or long or node.index in defined) and not _trivial(node) and not result_alone:
+            name = namer.symbol(defined[node.index]) if node.index in defined else namer.temporary(node)
+            result.append(Assignment(name, node))
+            named.add(node.index)
+            size = 0
         sizes[node.index] = size
     return result
 

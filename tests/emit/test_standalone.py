@@ -69,7 +69,13 @@ def test_comments_stay_inside_the_docstring(comment: str) -> None:
     assert "os" not in [alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names]
 
 
-@pytest.mark.parametrize("name", ["lambda", "class", "ops", "keras", "np", "loss", "upstream", "dtype", "sum_to", "self", "DATA", "t1", "kept", "d_p", "align_target"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lambda", "class", "ops", "keras", "np", "loss", "upstream", "dtype", "sum_to", "self", "DATA", "t1", "kept", "d_p",
+        "align_target", "value_and_pullback", "importlib",
+    ],
+)  # fmt: skip
 def test_names_that_python_or_the_module_uses_are_safe(name: str) -> None:
     stages = Stages(f"param {name} = 2\n(y - {name}*p)**2 + {name}**2")
     module = stages.module
