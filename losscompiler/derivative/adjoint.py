@@ -87,7 +87,15 @@ def _join_group(graph: Graph, group: list[Adjoint]) -> Adjoint:
     yes, no = sides
     axes = ax.broadcast(*(part.axes for part in group))
     if yes is not None and no is not None:
-        return Adjoint(graph.simple("where", condition, yes.materialised(graph), no.materialised(graph)), (), axes)
+        value = graph.simple("where", condition, yes.materialised(graph), no.materialised(graph))
+        if not yes.path and not no.path:
+            return Adjoint(value, (), axes)
+        # One side is active only in part; elsewhere the choice is 0 and must stay 0 whatever it is multiplied by.
+        # c or (not c and d) is c or d, so a side that is active throughout needs no opposite in the other.
+        yes_path = (*(((condition, True),) if no.path or not yes.path else ()), *yes.path)
+        no_path = (*(((condition, False),) if yes.path or not no.path else ()), *no.path)
+        active = _either(graph, [yes_path, no_path])
+        return Adjoint(value, ((active, True),), axes)
     only = yes or no
     assert only is not None
     return Adjoint(only.value, ((condition, yes is not None), *only.path), axes)

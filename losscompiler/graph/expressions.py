@@ -296,7 +296,17 @@ class ExpressionBuilder:
         return self._reduce(row.name, self._masked(x, mask, _MASK_FILL[row.name], span), keywords.axis, span)
 
     def _reduce(self, op: str, x: Node, axis: AxisArgument, span: Span) -> Node:
+        if not x.axes:
+            return self._of_one_number(op, x, span)
         return self.make(op, x, span=span, axis=axis)
+
+    def _of_one_number(self, op: str, x: Node, span: Span) -> Node:
+        """Return what a reduction, or a function along an axis, makes of a single number."""
+        if op == "norm":
+            return self.make("abs", x, span=span)
+        # Sums, means, extremes, running sums and orders of one number are that number.
+        fixed = {"count": 1, "softmax": 1, "log_softmax": 0, "argmax": 0, "argmin": 0}.get(op)
+        return x if fixed is None else self.graph.const(fixed, span)
 
     def _masked(self, x: Node, mask: Node, fill: int | str, span: Span) -> Node:
         other = self.graph.const(0 if fill == 0 else 1 if fill == 1 else "inf", span)

@@ -40,7 +40,8 @@ def _reduce(name: str) -> Callable[..., Any]:
 
 
 def _mean(arithmetic: Arithmetic, node: Node, x: Any) -> Any:
-    return _reduce("sum")(arithmetic, node, x) / _count(arithmetic, node, x)
+    number = _count(arithmetic, node, x)
+    return _map(lambda total: arithmetic.div(total, number), _reduce("sum")(arithmetic, node, x))
 
 
 def _count(arithmetic: Arithmetic, node: Node, x: Any) -> Any:

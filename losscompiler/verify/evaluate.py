@@ -65,12 +65,16 @@ def value_and_gradients(
     upstream = np.full(found.shape, 1.0 / max(1, found.size) if reduction == "mean" else 1.0, dtype)
     pulled = pullback(ops.convert_to_tensor(upstream, dtype))
     gradients = {name: np.asarray(ops.convert_to_numpy(g)) for name, g in zip(loss.graph.variables, pulled, strict=True)}
+    gradients |= {name: gradients[name].reshape(np.shape(data[name])) for name in loss.graph.predictions}
     reduced = {"none": found, "mean": found.mean() if found.size else found.sum(), "sum": found.sum()}[reduction]
     return Evaluation(np.asarray(reduced), gradients)
 
 
 def gather_arrays(loss: Any, data: Mapping[str, Any], params: Mapping[str, Any] | None, dtype: str) -> dict[str, Array]:
-    """Return the arrays of a loss's data and parameters in program order, after checking names, values and shapes."""
+    """Return the arrays of a loss's data and parameters in program order, after checking names, values and shapes.
+
+    A single number given as data to a loss with reductions becomes an array of one element, which has an axis.
+    """
     graph: LossGraph = loss.graph
     if not isinstance(data, Mapping):
         raise ArgumentError(f"data must be a mapping from names to arrays, not {type(data).__name__}.")
@@ -80,6 +84,8 @@ def gather_arrays(loss: Any, data: Mapping[str, Any], params: Mapping[str, Any] 
     if missing:
         raise ArgumentError(f"data for '{missing[0]}' are missing; the loss needs {', '.join(graph.data)}.")
     arrays = {name: _numeric(name, data[name], dtype) for name in graph.data}
+    if not graph.loss.pointwise:
+        arrays = {name: array.reshape(1) if array.ndim == 0 else array for name, array in arrays.items()}
     for name, parameter in graph.parameters.items():
         value = given[name] if name in given else np.asarray(parameter.init, dtype)
         lengths = tuple(_length(name, n, arrays) if isinstance(n, str) else n for n in parameter.shape)

@@ -41,6 +41,8 @@ def node_shapes(loss: LossGraph, shapes: Mapping[str, tuple[int, ...]]) -> dict[
         found = infer(loss, {**shapes, **constants})
     except ShapeError:
         return None
+    if any(length == 0 for shape in found.values() for length in shape):
+        return None  # a range of no elements, as p[1:] of a single column
     return {index: tuple(length or 0 for length in shape) for index, shape in found.items()}
 
 

@@ -247,3 +247,13 @@ def test_gradients_cost_a_small_multiple_of_the_value(what):
     program = compiled(COSTS[what]).stages.program
     assert program.value_operations >= 4
     assert program.total_operations <= 4 * program.value_operations + 3
+
+
+@pytest.mark.parametrize(("c", "d", "e"), [(c, d, e) for c in (0, 1) for d in (0, 1) for e in (0, 1)])
+def test_a_subexpression_shared_by_partly_taken_branches_is_read_only_where_it_is_used(c: int, d: int, e: int) -> None:
+    """log(p) is NaN at p = -1; where no branch reads it, the gradient is exactly 0."""
+    loss = lc.compile_loss("input c, d, e\nx = log(p)\nwhere(c, where(d, 2*x, 0), where(e, 3*x, 1)) + where(d, x, 5)", findings="ignore")
+    slope = (2 if d else 0) * c + (3 if e else 0) * (1 - c) + d
+    p = 2.0 if slope else -1.0
+    found = loss.value_and_gradients({"p": [p], "c": [c], "d": [d], "e": [e]}, dtype="float64").gradients["p"]
+    np.testing.assert_allclose(found, [slope / 2])

@@ -99,6 +99,30 @@ def test_single_numbers():
     assert (float(found.value), float(found.gradients["p"]), float(found.gradients["a"])) == (8.0, 8.0, 4.0)
 
 
+@pytest.mark.parametrize(
+    ("formula", "value", "slope"),
+    [("sum(p**2)", 9, 6), ("logsumexp(p) - p", 0, 0), ("5*softmax(p)", 5, 0), ("norm(p)", 3, 1), ("std(p)", 0, 0), ("max(sort(p))", 3, 1)],
+)
+def test_a_single_number_is_a_row_of_one_element(formula, value, slope):
+    found = compiled(formula).value_and_gradients({"p": 3.0})
+    assert found.value.size == 1
+    assert found.value.item() == value
+    assert (found.gradients["p"].shape, float(found.gradients["p"])) == ((), slope)
+
+
+@pytest.mark.parametrize(
+    ("formula", "value", "slope"),
+    [
+        ("sum(a)*p", 12, 3), ("mean(a, axis=0)*p", 12, 3), ("max(-a)*p", -12, -3), ("norm(-a)*p", 12, 3), ("softmax(a)*p", 3, 0),
+        ("log_softmax(a)*p", 0, 0), ("logsumexp(a)*p", 12, 3), ("std(a)*p", 0, 0), ("cumsum(a)*p", 12, 3), ("count(a)*p", 3, 0),
+        ("argmax(a)*p", 0, 0), ("prod(a, axis=all)*p", 12, 3), ("any(a > 3)*p", 3, 0), ("mean(2)*p + 0*a", 6, 0),
+    ],
+)  # fmt: skip
+def test_a_reduction_of_a_scalar_parameter(formula, value, slope):
+    found = compiled(f"param a = 4\n{formula}").value_and_gradients({"p": [3.0]})
+    assert (found.value.item(), float(found.gradients["a"]), found.gradients["a"].shape) == (value, slope, ())
+
+
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
 def test_an_empty_batch_has_mean_0(shape):
     found = compiled("a*(y - p)**2").value_and_gradients({"y": np.zeros(shape), "p": np.zeros(shape)}, reduction="mean")
