@@ -14,7 +14,8 @@ those that ``--only`` names). For each contestant it prints
                 the rounding of the result, or what rounding the inputs alone may cause, so that an ill-conditioned zero
                 crossing is not held against anyone. The 99.9th percentile and the largest, of the finite outputs.
 
-What is smaller than the smallest normal float32 may be flushed to 0 by any of them, and costs nothing.
+What is smaller than the smallest normal float32 may be flushed to 0 by any of them, and costs nothing. On two cores it takes
+about a minute, with --xla two, and --regenerate five (half of that where gmpy2 is installed).
 """
 
 from __future__ import annotations
@@ -24,228 +25,23 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from accuracy_contestants import CONTESTANTS, DEFAULT, QUICK, Outputs
 from accuracy_corpus import CASES, Case
-from accuracy_references import Status, truth_at
+from accuracy_references import Reference, Status, load_references, regenerate, stale
 
-CACHE = Path(__file__).parent / "data" / "accuracy.npz"
-_TARGET = "y"
-"""The one argument by which nothing is differentiated."""
 _SMALLEST_NORMAL = float(np.finfo("float32").tiny)
 _OFF_CULP = 20.0
 
 Array = np.ndarray[Any, Any]
-Outputs = list[Array]
-"""The value at each point, then the derivative by each wanted argument."""
-Contestant = Callable[[Case, Array], Outputs]
 
 
-# --------------------------------------------------------------------------------------------------------- references
-@dataclass(frozen=True)
-class Reference:
-    """The cached truth of one case: the points, and for each output (rows) and point the number, its condition and status."""
-
-    points: Array
-    outputs: Array
-    conditions: Array
-    status: Array
-    digest: str
-
-
-def wanted(case: Case) -> list[int]:
-    """Return the positions of the arguments by which derivatives are judged."""
-    return [i for i, name in enumerate(case.arguments) if name != _TARGET]
-
-
-def load_references() -> dict[str, Reference]:
-    if not CACHE.exists():
-        return {}
-    with np.load(CACHE) as data:
-        names = sorted({key.split("/")[0] for key in data.files})
-        return {
-            name: Reference(*(data[f"{name}/{part}"] for part in ("points", "outputs", "conditions", "status")), str(data[f"{name}/digest"]))
-            for name in names
-        }
-
-
-def save_references(references: dict[str, Reference]) -> None:
-    CACHE.parent.mkdir(exist_ok=True)
-    arrays: dict[str, Any] = {}
-    for name, reference in sorted(references.items()):
-        if name in CASES:
-            for part in ("points", "outputs", "conditions", "status", "digest"):
-                arrays[f"{name}/{part}"] = np.asarray(getattr(reference, part))
-    np.savez_compressed(CACHE, **arrays)
-
-
-def compute_reference(name: str) -> tuple[str, Reference, float]:
-    start = time.perf_counter()
-    case = CASES[name]
-    points = case.points()
-    truths = [truth_at(case.function, [float(v) for v in point], wanted(case)) for point in points]
-    outputs = np.array([truth.outputs for truth in truths], "float64").T
-    # Only the size of a condition number matters: 8 digits, and a range that float32 does not have.
-    conditions = np.minimum(np.array([truth.conditions for truth in truths], "float64").T, 3e38).astype("float32")
-    status = np.array([truth.status for truth in truths], "uint8").T
-    return name, Reference(points, outputs, conditions, status, case.digest()), time.perf_counter() - start
-
-
-def regenerate(names: Sequence[str], forced: bool) -> None:
-    references = load_references()
-    stale = [name for name in names if forced or name not in references or references[name].digest != CASES[name].digest()]
-    with get_context("fork").Pool(min(2, os.cpu_count() or 1)) as pool:
-        for name, reference, seconds in pool.imap_unordered(compute_reference, stale):
-            references[name] = reference
-            unknown = int((reference.status == Status.UNDEFINED).sum())
-            print(f"{name:<36}{len(reference.points):>5} points{seconds:>8.1f} s{unknown:>6} outputs without a truth", flush=True)
-            save_references(references)
-    print(f"{len(stale)} made again; {CACHE} has {CACHE.stat().st_size / 1e6:.2f} MB")
-
-
-# -------------------------------------------------------------------------------------------------------- contestants
-def _compiled(case: Case) -> Any:
-    import losscompiler as lc
-
-    return lc.compile_loss(case.text, findings="ignore")
-
-
-def _columns(case: Case, points: Array, dtype: str = "float32") -> dict[str, Array]:
-    return {name: np.ascontiguousarray(points[:, i]).astype(dtype) for i, name in enumerate(case.arguments)}
-
-
-def _ours(mode: str) -> Contestant:
-    """The program that trains, called as the emitted module's layer calls it; parameters are arrays of points too."""
-
-    def run(case: Case, points: Array) -> Outputs:
-        import tensorflow as tf
-
-        loss = _compiled(case)
-        module = loss.module
-        columns = _columns(case, points)
-
-        def program(*tensors: Any) -> Any:
-            value, pullback = module.value_and_pullback(*tensors)
-            return value, pullback(tf.ones_like(value))
-
-        call = program if mode == "eager" else tf.function(program, jit_compile=mode == "xla")
-        value, gradients = call(*(tf.constant(columns[name]) for name in (*loss.graph.data, *loss.graph.parameters)))
-        by_name = dict(zip(loss.graph.variables, gradients, strict=True))
-        return [value.numpy(), *(by_name[case.arguments[i]].numpy() for i in wanted(case))]
-
-    return run
-
-
-def _tensorflow(dtype: str = "float32", *, xla: bool = False, guarded: bool = False) -> Contestant:
-    """Automatic differentiation of the formula as it is written: the graph before any rewriting, operation by operation."""
-
-    def run(case: Case, points: Array) -> Outputs:
-        import tensorflow as tf
-
-        graph = _compiled(case).graph
-        columns = _columns(case, points, dtype)
-        operations = _tensorflow_operations(guarded)
-
-        def program(*tensors: Any) -> Any:
-            symbols = dict(zip(case.arguments, tensors, strict=True))
-            variables = [symbols[case.arguments[i]] for i in wanted(case)]
-            with tf.GradientTape() as tape:
-                tape.watch(variables)
-                value = _evaluate(graph.loss, symbols, operations, dtype) + tf.zeros_like(tensors[0])
-                total = tf.reduce_sum(value)
-            return value, tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-        call = tf.function(program, jit_compile=True) if xla else program
-        value, gradients = call(*(tf.constant(columns[name]) for name in case.arguments))
-        return [value.numpy(), *(gradient.numpy() for gradient in gradients)]
-
-    return run
-
-
-def _evaluate(root: Any, symbols: dict[str, Any], operations: dict[str, Callable[..., Any]], dtype: str) -> Any:
-    """Evaluate a graph as it was written with a table of operations."""
-    import tensorflow as tf
-    from losscompiler.graph.node import reachable
-
-    done: dict[int, Any] = {}
-    for node in reachable([root]):
-        if node.op == "symbol":
-            done[node.index] = symbols[node.name]
-        elif node.op == "const":
-            number = {"pi": np.pi, "inf": np.inf}[node.value] if isinstance(node.value, str) else float(node.value)
-            done[node.index] = tf.constant(number, dtype)
-        elif node.op == "number":
-            done[node.index] = tf.cast(done[node.args[0].index], dtype)
-        else:
-            done[node.index] = operations[node.op](*(done[arg.index] for arg in node.args))
-    return done[root.index]
-
-
-def _tensorflow_operations(guarded: bool) -> dict[str, Callable[..., Any]]:
-    import tensorflow as tf
-
-    m = tf.math
-    table: dict[str, Callable[..., Any]] = {
-        "add": m.add, "sub": m.subtract, "mul": m.multiply, "div": m.divide, "neg": m.negative, "pow": m.pow,
-        "lt": m.less, "le": m.less_equal, "gt": m.greater, "ge": m.greater_equal, "eq": m.equal, "ne": m.not_equal,
-        "and": m.logical_and, "or": m.logical_or, "not": m.logical_not, "where": tf.where,
-        "exp": m.exp, "log": m.log, "sqrt": m.sqrt, "abs": m.abs, "sign": m.sign, "sin": m.sin, "cos": m.cos, "tan": m.tan,
-        "sinh": m.sinh, "cosh": m.cosh, "tanh": m.tanh, "asin": m.asin, "acos": m.acos, "atan": m.atan, "asinh": m.asinh,
-        "acosh": m.acosh, "atanh": m.atanh, "sigmoid": m.sigmoid, "erf": m.erf, "erfc": m.erfc, "lgamma": m.lgamma,
-        "digamma": m.digamma, "i0": m.special.bessel_i0, "maximum": m.maximum, "minimum": m.minimum,
-        "ndtr": lambda x: 0.5 * m.erfc(x * -np.sqrt(0.5)),
-        # TensorFlow has no such function in core; this is its definition.
-        "log1p": m.log1p, "expm1": m.expm1, "softplus": m.softplus,
-    }  # fmt: skip
-    if guarded:
-        # What is found in most training code: logarithms and roots kept off 0, quotients that give 0 at a pole, bounded exponents.
-        table["log"] = lambda x: m.log(m.maximum(x, tf.constant(1e-7, x.dtype)))
-        table["sqrt"] = lambda x: m.sqrt(m.maximum(x, tf.constant(1e-12, x.dtype)))
-        table["div"] = m.divide_no_nan
-        table["exp"] = lambda x: m.exp(m.minimum(x, tf.constant(80.0, x.dtype)))
-    return table
-
-
-def _lambdify(case: Case, points: Array) -> Outputs:
-    """SymPy's value and ``sympy.diff``, turned into NumPy and SciPy calls by ``sympy.lambdify``."""
-    import sympy
-    from scipy import special
-
-    loss = _compiled(case)
-    symbols = [loss.symbols[name] for name in case.arguments]
-    expression = loss.expression
-    outputs = [expression, *(sympy.diff(expression, symbols[i]) for i in wanted(case))]
-    ours = {"sigmoid": special.expit, "ndtr": special.ndtr, "i0": special.i0, "i1": special.i1, "atan2": np.arctan2}
-    outputs = [output.replace(lambda e: type(e).__name__ == "ndtr", lambda e: sympy.erfc(-e.args[0] / sympy.sqrt(2)) / 2) for output in outputs]
-    call = sympy.lambdify(symbols, outputs, modules=[ours, "scipy", "numpy"])
-    columns = _columns(case, points)
-    with np.errstate(all="ignore"):
-        found = call(*(columns[name] for name in case.arguments))
-    return [np.broadcast_to(np.asarray(result, "float32"), len(points)) for result in found]
-
-
-CONTESTANTS: dict[str, Contestant] = {
-    "tensorflow": _tensorflow(),
-    "tensorflow-guarded": _tensorflow(guarded=True),
-    "tensorflow-float64": _tensorflow("float64"),
-    "tensorflow-xla": _tensorflow(xla=True),
-    "lambdify": _lambdify,
-    "ours": _ours("eager"),
-    "ours-graph": _ours("graph"),
-    "ours-xla": _ours("xla"),
-}
-_DEFAULT = ("tensorflow", "tensorflow-guarded", "tensorflow-float64", "lambdify", "ours", "ours-graph")
-_QUICK = ("tensorflow", "ours")
-
-
-# ------------------------------------------------------------------------------------------------------------ judging
 @dataclass(frozen=True)
 class Judgement:
     """How far one contestant's outputs for one case are from the truth; arrays have outputs as rows and points as columns."""
@@ -282,10 +78,10 @@ class Judgement:
         return self.bad, int(self.off.sum()), float(self.finite_culp.max(initial=0.0))
 
     def output_name(self, row: int) -> str:
-        return "value" if row == 0 else f"d/d{self.case.arguments[wanted(self.case)[row - 1]]}"
+        return "value" if row == 0 else f"d/d{self.case.arguments[self.case.wanted[row - 1]]}"
 
     def worst(self, count: int) -> list[str]:
-        """Describe the worst points, non-finite ones first, at most two of each output unless there is but one."""
+        """Describe the worst points, non-finite ones first, at most three of each output."""
         rank = np.where(self.judged, np.where(np.isfinite(self.got), self.culp, np.inf), -1.0)
         lines: list[str] = []
         rows: dict[int, int] = {}
@@ -323,12 +119,13 @@ class Score:
     seconds: float = 0.0
 
     def line(self, name: str) -> str:
-        culps = np.concatenate([j.finite_culp for j in self.judgements]) if self.judgements else np.zeros(1)
+        if not self.judgements:
+            return f"{name:<20}{0:>9}"
+        culps = np.concatenate([j.finite_culp for j in self.judgements])
         outputs = sum(int(j.judged.sum()) for j in self.judgements)
-        return (
-            f"{name:<20}{len(self.judgements):>9}{sum(j.points for j in self.judgements):>8}{sum(j.bad for j in self.judgements):>7}{outputs:>9}"
-            f"{sum(int(j.off.sum()) for j in self.judgements):>11}{np.percentile(culps, 99.9):>12.3g}{culps.max():>11.3g}{self.seconds:>8.0f}"
-        )
+        points, bad, off = (sum(column) for column in zip(*((j.points, j.bad, int(j.off.sum())) for j in self.judgements), strict=True))
+        tail = f"{np.percentile(culps, 99.9):>12.3g}{culps.max():>11.3g}{self.seconds:>8.0f}"
+        return f"{name:<20}{len(self.judgements):>9}{points:>8}{bad:>7}{outputs:>9}{off:>11}{tail}"
 
 
 def run_all(cases: Sequence[Case], references: dict[str, Reference], names: Sequence[str]) -> dict[str, Score]:
@@ -360,7 +157,7 @@ def main() -> None:
     parser.add_argument("--worst", type=int, default=4, help="how many points of each formula -v shows")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="formulas whose name contains one of these")
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, metavar="NAME", help=", ".join(CONTESTANTS))
-    parser.add_argument("--quick", action="store_true", help=f"only {' and '.join(_QUICK)}")
+    parser.add_argument("--quick", action="store_true", help=f"only {' and '.join(QUICK)}")
     parser.add_argument("--xla", action="store_true", help="the compiled contestants too")
     parser.add_argument("--regenerate", action="store_true", help="make references again instead of running")
     options = parser.parse_args()
@@ -371,11 +168,11 @@ def main() -> None:
         regenerate(names, forced=options.only is not None)
         return
     references = load_references()
-    stale = [name for name in names if name not in references or references[name].digest != CASES[name].digest()]
-    if stale:
-        sys.exit(f"no references for {', '.join(stale)}: run with --regenerate")
+    missing = stale(names, references)
+    if missing:
+        sys.exit(f"no references for {', '.join(missing)}: run with --regenerate")
     warnings.simplefilter("ignore")
-    chosen = options.contestants or (_QUICK if options.quick else _DEFAULT)
+    chosen = options.contestants or (QUICK if options.quick else DEFAULT)
     if options.xla:
         chosen = (*chosen, *(name for name in CONTESTANTS if name.endswith("-xla") and name not in chosen))
     start = time.perf_counter()
@@ -384,12 +181,13 @@ def main() -> None:
     print(f"{len(names)} formulas, {sum(len(references[name].points) for name in names)} points; outputs left out: ", end="")
     reasons = {Status.OUT_OF_RANGE: "beyond float32", Status.UNDEFINED: "infinite or undefined", Status.KINK: "at kinks"}
     print(", ".join(f"{int((statuses == status).sum())} {reason}" for status, reason in reasons.items()))
-    print(f"{'contestant':<20}{'formulas':>9}{'points':>8}{'bad':>7}{'outputs':>9}{'off > 1 %':>11}{'99.9 % culp':>12}{'max culp':>11}{'seconds':>8}")
+    print(f"{'contestant':<20}{'formulas':>9}{'points':>8}{'bad':>7}{'outputs':>9}{'off > 1 %':>11}", end="")
+    print(f"{'99.9 % culp':>12}{'max culp':>11}{'seconds':>8}")
     for name, score in scores.items():
         print(score.line(name))
     for name, score in scores.items():
-        for failed, reason in score.failures.items():
-            print(f"{name} has no answer for {failed}: {reason}")
+        for reason in dict.fromkeys(score.failures.values()):
+            print(f"{name} has no answer for {', '.join(case for case, why in score.failures.items() if why == reason)}: {reason}")
     if options.verbose:
         last = [name for name in scores if name.startswith("ours")] or list(scores)
         print_table(last[0], scores[last[0]], options.worst)

@@ -10,13 +10,22 @@ two distances and, where the function is defined there, on both sides; all must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import mpmath
+import numpy as np
+from accuracy_corpus import CASES
 from mpmath import mpf
+
+CACHE = Path(__file__).parent / "data" / "accuracy.npz"
+Array = np.ndarray[Any, Any]
 
 Function = Callable[..., Any]
 
@@ -57,7 +66,7 @@ class Truth:
     status: list[int]
 
 
-class _Undefined(Exception):
+class _UndefinedError(Exception):
     """The function has no real, finite value at a point."""
 
 
@@ -78,12 +87,12 @@ def truth_at(function: Function, point: Sequence[float], wanted: Sequence[int]) 
     try:
         near, x = _settled(function, [mpf(v) for v in point], [mpf(v) for v in point], wanted, None)
         return _truth(function, near, x, [mpf(v) for v in point], wanted)
-    except _Undefined:
+    except _UndefinedError:
         pass
     for moved in range(len(point)):
         try:
             return _limit(function, point, wanted, moved)
-        except _Undefined:
+        except _UndefinedError:
             continue
     return Truth([0.0] * count, [0.0] * count, [Status.UNDEFINED] * count)
 
@@ -93,18 +102,15 @@ def _limit(function: Function, point: Sequence[float], wanted: Sequence[int], mo
     exact = [mpf(v) for v in point]
     found: list[Truth] = []
     for side in (1, -1):
-        for distance in _DISTANCES:
-            with mpmath.workdps(2 * _LIMIT_DIGITS[-1]):
-                scale = distance * max(abs(exact[moved]), mpf(1))
-                x = list(exact)
-                x[moved] = x[moved] + side * scale
-            try:
-                near, at = _settled(function, x, exact, wanted, scale)
-            except _Undefined:
-                break
-            found.append(_truth(function, near, at, exact, wanted))
-    if not found or len(found) % 2:
-        raise _Undefined
+        approach = [_approached(function, exact, wanted, {moved: side * distance}, distance) for distance in _DISTANCES]
+        found += [truth for truth in approach if truth is not None] if None not in approach else []
+    if not found:
+        raise _UndefinedError
+    # A limit that depends on the direction is none: 0/0 of abs(y - p)/(abs(y) + abs(p)).
+    for side in (1, -1):
+        oblique = {i: side * _DISTANCES[0] / (1 + (i - moved) % len(exact)) for i in range(len(exact))}
+        truth = _approached(function, exact, wanted, oblique, _DISTANCES[0])
+        found = [truth, *found] if truth is not None else found
     result = found[-1]
     for other in found[:-1]:
         for position, (mine, its) in enumerate(zip(result.outputs, other.outputs, strict=True)):
@@ -116,8 +122,19 @@ def _limit(function: Function, point: Sequence[float], wanted: Sequence[int], mo
         if status != Status.TRUE or abs(result.outputs[position]) < _LIMIT_ZERO:
             result.outputs[position] = 0.0
     if result.status[0] == Status.UNDEFINED:
-        raise _Undefined
+        raise _UndefinedError
     return result
+
+
+def _approached(function: Function, exact: list[Any], wanted: Sequence[int], moves: dict[int, Any], distance: Any) -> Truth | None:
+    """Return the truth near a point, or ``None`` where there is none."""
+    with mpmath.workdps(2 * _LIMIT_DIGITS[-1]):
+        x = [v + moves.get(i, 0) * max(abs(v), mpf(1)) for i, v in enumerate(exact)]
+    try:
+        rounds, at = _settled(function, x, exact, wanted, distance)
+        return _truth(function, rounds, at, exact, wanted)
+    except _UndefinedError:
+        return None
 
 
 def _settled(function: Function, x: list[Any], exact: list[Any], wanted: Sequence[int], scale: Any) -> tuple[list[_Round], list[Any]]:
@@ -128,7 +145,7 @@ def _settled(function: Function, x: list[Any], exact: list[Any], wanted: Sequenc
         with mpmath.workdps(digits):
             try:
                 current = _differences(function, x, exact, wanted, digits, scale)
-            except _Undefined:
+            except _UndefinedError:
                 # Cancellation to 0 looks like a pole until the digits suffice.
                 failures += 1
                 if failures > 2:
@@ -139,7 +156,7 @@ def _settled(function: Function, x: list[Any], exact: list[Any], wanted: Sequenc
             return [last, current], x
         last = current
     if last is None:
-        raise _Undefined
+        raise _UndefinedError
     return [last], x
 
 
@@ -161,14 +178,14 @@ def _call(function: Function, x: Sequence[Any]) -> Any:
     try:
         value = function(*x)
     except (ZeroDivisionError, ValueError, OverflowError, mpmath.libmp.NoConvergence) as error:
-        raise _Undefined from error
+        raise _UndefinedError from error
     if isinstance(value, mpmath.mpc):
         if value.imag != 0:
-            raise _Undefined
+            raise _UndefinedError
         value = value.real
     value = mpf(value)
     if not mpmath.isfinite(value):
-        raise _Undefined
+        raise _UndefinedError
     return value
 
 
@@ -199,7 +216,7 @@ def _differences(function: Function, x: list[Any], exact: list[Any], wanted: Seq
             continue
         try:
             high, low = _call(function, _moved(x, **{f"x{i}": step})), _call(function, _moved(x, **{f"x{i}": -step}))
-        except _Undefined:
+        except _UndefinedError:
             if i in wanted:
                 raise
             for part in (first, before, after, second):
@@ -216,7 +233,7 @@ def _truth(function: Function, rounds: list[_Round], x: list[Any], exact: list[A
     """Turn agreeing rounds into outputs, statuses and condition numbers."""
     current = rounds[-1]
     if len(rounds) < 2:
-        raise _Undefined
+        raise _UndefinedError
     last = rounds[0]
     outputs, status = [current.value], [_status(current.value)]
     smooth = [True] * len(x)
@@ -247,13 +264,16 @@ def _status(value: Any) -> Status:
     return Status.OUT_OF_RANGE if abs(value) > _LARGEST else Status.TRUE
 
 
-def _conditions(function: Function, current: _Round, x: list[Any], exact: list[Any], wanted: Sequence[int], smooth: list[bool]) -> list[float]:
+def _conditions(
+    function: Function, current: _Round, x: list[Any], exact: list[Any], wanted: Sequence[int], smooth: list[bool]
+) -> list[float]:
     """Return for each output the sum of abs(x * derivative) over all arguments; where one does not exist it counts 0."""
     terms = [abs(v * d) for v, d in zip(exact, current.first, strict=True) if d is not None]
     result = [_bounded(mpmath.fsum(terms))]
     digits = 160 if all(smooth) else 80
     with mpmath.workdps(4 * digits):
-        near = min([abs(a - b) for a, b in zip(x, exact, strict=True) if a != b], default=None)
+        moves = [abs(a - b) for a, b in zip(x, exact, strict=True) if a != b]
+        near = min([*moves, _DISTANCES[0]]) if moves else None
         steps = _steps(x, digits, near)
         known: dict[tuple[int, int], Any] = {(i, i): second for i, second in enumerate(current.second)}
         for i in wanted:
@@ -277,10 +297,71 @@ def _mixed(function: Function, x: list[Any], pair: tuple[int, int], steps: list[
         for a in (1, -1):
             for b in (1, -1):
                 total += a * b * _call(function, _moved(x, **{f"x{i}": a * steps[i], f"x{j}": b * steps[j]}))
-    except _Undefined:
+    except _UndefinedError:
         return None
     return total / (4 * steps[i] * steps[j])
 
 
 def _bounded(value: Any) -> float:
     return float(value) if value < mpf(10) ** 300 else 1e300
+
+
+# -------------------------------------------------------------------------------------------------------------- cache
+@dataclass(frozen=True)
+class Reference:
+    """The cached truth of one case: the points, and for each output (rows) and point the number, its condition and status."""
+
+    points: Array
+    outputs: Array
+    conditions: Array
+    status: Array
+    digest: str
+
+
+def load_references() -> dict[str, Reference]:
+    if not CACHE.exists():
+        return {}
+    with np.load(CACHE) as data:
+        names = sorted({key.split("/")[0] for key in data.files})
+        parts = ("points", "outputs", "conditions", "status")
+        return {name: Reference(*(data[f"{name}/{part}"] for part in parts), str(data[f"{name}/digest"])) for name in names}
+
+
+def save_references(references: dict[str, Reference]) -> None:
+    CACHE.parent.mkdir(exist_ok=True)
+    arrays: dict[str, Any] = {}
+    for name, reference in sorted(references.items()):
+        if name in CASES:
+            for part in ("points", "outputs", "conditions", "status", "digest"):
+                arrays[f"{name}/{part}"] = np.asarray(getattr(reference, part))
+    np.savez_compressed(CACHE, **arrays)
+
+
+def compute_reference(name: str) -> tuple[str, Reference, float]:
+    start = time.perf_counter()
+    case = CASES[name]
+    points = case.points()
+    truths = [truth_at(case.function, [float(v) for v in point], case.wanted) for point in points]
+    outputs = np.array([truth.outputs for truth in truths], "float64").T
+    # Only the size of a condition number matters: 8 digits, and a range that float32 does not have.
+    conditions = np.minimum(np.array([truth.conditions for truth in truths], "float64").T, 3e38).astype("float32")
+    status = np.array([truth.status for truth in truths], "uint8").T
+    return name, Reference(points, outputs, conditions, status, case.digest()), time.perf_counter() - start
+
+
+def stale(names: Sequence[str], references: Mapping[str, Reference]) -> list[str]:
+    """Return the cases without a reference, or that were changed since."""
+    return [name for name in names if name not in references or references[name].digest != CASES[name].digest()]
+
+
+def regenerate(names: Sequence[str], *, forced: bool) -> None:
+    """Make references again: of all given cases, or of those that need it."""
+    references = load_references()
+    wanted = list(names) if forced else stale(names, references)
+    with get_context("fork").Pool(min(2, os.cpu_count() or 1)) as pool:
+        for name, reference, seconds in pool.imap_unordered(compute_reference, wanted):
+            references[name] = reference
+            unknown = int((reference.status == Status.UNDEFINED).sum())
+            print(f"{name:<36}{len(reference.points):>5} points{seconds:>8.1f} s{unknown:>6} outputs without a truth", flush=True)
+            save_references(references)
+    print(f"{len(wanted)} made again; {CACHE} has {CACHE.stat().st_size / 1e6:.2f} MB")

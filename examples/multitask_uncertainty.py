@@ -3,7 +3,7 @@
 From the left half of a digit's image (scikit-learn's digits) a net tells which digit it is, and how much ink there is in
 the right half that it does not see. The cross-entropy of the digit is a number near 2; half the squared error of the ink, in
 the units of the scanner, is a number near 700. Both tasks share eight hidden units, and the plain sum spends them on the ink:
-the digit is right in 40 % of new images.
+the digit is right in 40 % of new images (with two other seeds 59 % and 63 %, where the learned loss has 86 % and more).
 
 Kendall, Gal & Cipolla 2018 give each task a learned variance, in the form in which a likelihood holds it; the units then
 cancel. Gradient descent finds the variances, and the digit is right in 87 % of new images, at an error of the ink of 27.3 in

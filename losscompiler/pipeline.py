@@ -24,7 +24,7 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
 from losscompiler.program import Program, schedule
-from losscompiler.stable import LOWERING, Rule, rewrite, stabilise
+from losscompiler.stable import Rule, economise, stabilise
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
 
@@ -86,7 +86,7 @@ class Stages:
         """Value and gradients as one straight-line program."""
         stable, found = self.stable, self.gradients
         wanted = {name: node for name, node in found.by_name.items() if node is not None}
-        cheap, _ = rewrite(stable.graph, [found.value, *wanted.values(), *stable.definitions.values()], LOWERING)
+        cheap = economise(stable.graph, [found.value, *wanted.values(), *stable.definitions.values()])
         lowered = replace(
             found, value=cheap[found.value.index],
             by_name={name: None if node is None else cheap[node.index] for name, node in found.by_name.items()},
@@ -99,7 +99,7 @@ class Stages:
         """The emitted Keras module as text, with its derivatives in the docstring."""
         program = self.program
         roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
-        values = constant_values(roots, self.graph.source)
+        values = constant_values(roots, self.graph.source, check=False)
         variables = self.graph.variables if len(self.graph.variables) <= _MOST_SHOWN else ()
         shown = {name: self.derivatives.text(name) for name in variables}
         shown = {name: text if len(text) <= _LONGEST_SHOWN else "(long; see pullback below)" for name, text in shown.items()}

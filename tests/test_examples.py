@@ -111,8 +111,8 @@ def test_expected_calibration_error_of_a_case_worked_by_hand() -> None:
 
 def test_multitask_uncertainty() -> None:
     found = figures("multitask_uncertainty")
-    assert found["learned"]["accuracy"] > found["plain"]["accuracy"] + 0.2
-    assert found["learned"]["accuracy"] > found["from_zero"]["accuracy"] + 0.2
+    assert found["learned"]["accuracy"] > found["plain"]["accuracy"] + 0.15
+    assert found["learned"]["accuracy"] > found["from_zero"]["accuracy"] + 0.15
     assert found["learned"]["ink_error"] < 0.85 * found["guess"]["ink_error"]
     # Where the derivative by s_ink vanishes, exp(s_ink) is the mean of the squared errors.
     assert found["deviation"]["s_ink"] == pytest.approx(found["ink_error_in_training"], rel=0.05)

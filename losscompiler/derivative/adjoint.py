@@ -66,7 +66,7 @@ def join(graph: Graph, parts: Sequence[Adjoint]) -> Adjoint:
     value = _total(graph, [*(part.value for part in always), *(part.materialised(graph) for part in joined)])
     # Where no part is active the sum is 0 and must stay 0 whatever it is multiplied by.
     anywhere = bool(always) or any(not part.path for part in joined)
-    path: Path = () if anywhere else ((_either(graph, [part.path for part in joined]), True),)
+    path: Path = () if anywhere else ((either(graph, [part.path for part in joined]), True),)
     return Adjoint(value, path, axes)
 
 
@@ -94,14 +94,15 @@ def _join_group(graph: Graph, group: list[Adjoint]) -> Adjoint:
         # c or (not c and d) is c or d, so a side that is active throughout needs no opposite in the other.
         yes_path = (*(((condition, True),) if no.path or not yes.path else ()), *yes.path)
         no_path = (*(((condition, False),) if yes.path or not no.path else ()), *no.path)
-        active = _either(graph, [yes_path, no_path])
+        active = either(graph, [yes_path, no_path])
         return Adjoint(value, ((active, True),), axes)
     only = yes or no
     assert only is not None
     return Adjoint(only.value, ((condition, yes is not None), *only.path), axes)
 
 
-def _either(graph: Graph, paths: list[Path]) -> Node:
+def either(graph: Graph, paths: list[Path]) -> Node:
+    """Return the condition that any of some paths is active."""
     result: Node | None = None
     for path in paths:
         every: Node | None = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from losscompiler.derivative.adjoint import Adjoint, join
+from losscompiler.derivative.adjoint import Adjoint, Path, either, join
 from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph import axes as ax
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
@@ -14,6 +14,10 @@ from losscompiler.source import Source
 
 UPSTREAM = "#upstream"
 """Name of the symbol for the gradient that flows into the loss; '#' begins a comment, so no user's name collides."""
+
+
+_PICKS = frozenset({"select", "range", "gather", "concat", "transpose"})
+"""Structural functions whose adjoint moves elements and adds them up, so that a share of 0 or 1 stays one."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,39 @@ class _Sweep:
     def _settled(self, node: Node, part: Adjoint) -> Adjoint:
         if part.axes == node.axes:
             return part
-        return Adjoint(self._at_shape_of(node, part), (), node.axes)
+        active = self._active(node, part)
+        return Adjoint(self._at_shape_of(node, part), () if active is None else ((active, True),), node.axes)
+
+    def _active(self, node: Node, adjoint: Adjoint) -> Node | None:
+        """Return where, in the shape of a node, anything of an adjoint's path is active; ``None`` for everywhere.
+
+        What is summed or picked from a branch that is not taken is exactly 0, but the next partial derivative may be
+        infinite there, and 0*inf is NaN: the path has to go on.
+        """
+        if not adjoint.path or node.op == "symbol":
+            return None
+        active = either(self.graph, [adjoint.path])
+        if ax.covers(node.axes, active.axes):
+            return active
+        share = self.graph.make("number", active)
+        if not ax.covers(active.axes, node.axes):
+            share = self.graph.make("broadcast_to", share, self.graph.make("mul", share, node))
+        return self.graph.make("gt", self.graph.make("sum_to", share, node), self.graph.const(0))
+
+    def _active_below(self, node: Node, adjoint: Adjoint, text: str, expand: Callable[[str, Node], Node]) -> Path:
+        """Return the path of what a structural node sends to an operand: where it can be other than 0."""
+        active = self._active(node, adjoint)
+        row = FUNCTIONS[node.op]
+        if active is None or (row.kind is Kind.STRUCTURAL and node.op not in _PICKS):
+            return ()
+        if row.kind is Kind.REDUCTION:
+            return ((active, True),)
+        if row.kind is Kind.ALONG_AXIS:
+            axis = dict(node.attrs)["axis"]
+            mixed = not ax.covers(ax.reduced(node.axes, axis, self.graph.vectors), active.axes)  # type: ignore[arg-type]
+            return ((self.graph.make("any", active, axis=axis) if mixed else active, True),)
+        share = self.graph.make("broadcast_to", self.graph.make("number", active), node)
+        return ((self.graph.make("gt", expand(text, share), self.graph.const(0)), True),)
 
     def _at_shape_of(self, node: Node, adjoint: Adjoint) -> Node:
         """Return an adjoint as one node of exactly the shape of what it belongs to."""
@@ -134,10 +170,15 @@ class _Sweep:
         for arg, text in zip(node.args, row.adjoints, strict=True):
             if text == "0" or arg.index not in self.depends:
                 continue
-            value = self.builder.expand(text, names, keywords, node.span, attrs)
+
+            def expand(text: str, upstream: Node) -> Node:
+                return self.builder.expand(text, names | {"u": upstream}, keywords, node.span, attrs)
+
+            value = expand(text, u)
             exact = row.kind is Kind.STRUCTURAL and node.op != "matmul"
             axes = arg.axes if exact else ax.broadcast(u.axes, arg.axes) if node.op == "matmul" else value.axes
-            self._send(arg, Adjoint(value, (), axes))
+            path = self._active_below(node, adjoint, text, expand) if arg.op != "symbol" else ()
+            self._send(arg, Adjoint(value, path, ax.broadcast(axes, *(condition.axes for condition, _ in path))))
 
     def _vector(self, node: Node, adjoint: Adjoint) -> None:
         u = self._at_shape_of(node, adjoint)

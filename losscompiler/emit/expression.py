@@ -56,6 +56,8 @@ class ExpressionWriter:
         number = float(value)
         if node.op == "const" and isinstance(node.value, Fraction):
             number = float(node.value)
+        if number != number:
+            return 'float("nan")', _ATOM
         text = f'float("{"-" if number < 0 else ""}inf")' if number in (float("inf"), -float("inf")) else repr(number)
         return text, _ATOM if not text.startswith("-") else _NEGATIVE
 

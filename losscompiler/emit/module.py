@@ -139,7 +139,9 @@ class _ModuleWriter:
             lines.append("PARAMETERS = {")
             for name, parameter in self.loss.parameters.items():
                 fact = {
-                    "initial": parameter.init, "bounds": parameter.bounds, "shape": parameter.shape, "trainable": parameter.trainable,
+                    # What is not trained needs no smooth map into its bounds, which would move it off them.
+                    "initial": parameter.init, "bounds": parameter.bounds if parameter.trainable else (None, None),
+                    "shape": parameter.shape, "trainable": parameter.trainable,
                     "regularizer": parameter.config()["regularizer"],
                 }  # fmt: skip
                 lines.append(f"    {_literal(name)}: {_literal(fact)},")

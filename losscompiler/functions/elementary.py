@@ -91,6 +91,10 @@ ELEMENTARY: tuple[Function, ...] = (
     Function(name="cosh", arguments=("x",), summary="hyperbolic cosine", category=_HYPERBOLIC, partials=("sinh(x)",), range=(1, inf), sympy="cosh", mpmath="cosh", keras="ops.cosh"),
     Function(name="tanh", arguments=("x",), summary="hyperbolic tangent", category=_HYPERBOLIC, partials=("1 - f**2",), range=(-1, 1), monotone=1, sympy="tanh", mpmath="tanh", keras="ops.tanh"),
     Function(
+        name="log_cosh", arguments=("x",), summary="log(cosh(x)), without overflow and accurate near 0", category=_HYPERBOLIC, synonyms=("logcosh",),
+        partials=("tanh(x)",), range=(0, inf), definition="log(cosh(x))", keras="log_cosh",
+    ),
+    Function(
         name="asinh", arguments=("x",), summary="inverse hyperbolic sine", category=_HYPERBOLIC, synonyms=("arcsinh",),
         partials=("1/sqrt(x**2 + 1)",), monotone=1, sympy="asinh", mpmath="asinh", keras="ops.arcsinh",
     ),

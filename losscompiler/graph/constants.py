@@ -27,8 +27,13 @@ def constant_value(node: Node, source: Source) -> float | None:
     return float(values[node.index]) if node.index in values else None
 
 
-def constant_values(roots: Iterable[Node], source: Source) -> dict[int, Any]:
+def constant_values(roots: Iterable[Node], source: Source, *, check: bool = True) -> dict[int, Any]:
     """Return the 50-digit values of all constant scalar nodes below the roots, by index.
+
+    Args:
+        roots: what to look below.
+        source: the text, for errors.
+        check: whether to refuse what overflows; derivatives may be infinite where the loss is not, as that of xlogy(p, 0).
 
     Raises:
         FormulaLimitError: if one overflows float64 or is not real, with its place.
@@ -50,7 +55,8 @@ def constant_values(roots: Iterable[Node], source: Source) -> dict[int, Any]:
                 continue
             operands = [values[arg.index] for arg in node.args]
             values[node.index] = value = apply(arithmetic, node, operands)
-            _check(node, value, operands, source)
+            if check:
+                _check(node, value, operands, source)
     return values
 
 

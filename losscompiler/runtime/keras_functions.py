@@ -164,6 +164,14 @@ def log1mexp(x):
     return ops.where(near, ops.log(-ops.expm1(close)), ops.log1p(-ops.exp(far)))
 
 
+def log_cosh(x):
+    """Return log(cosh(x)), by sinh near 0, where cosh is 1, and without it far from 0, where cosh overflows."""
+    size = ops.abs(x)
+    near = size < 1.0
+    close, far = ops.where(near, x, ops.ones_like(x)), ops.where(near, ops.ones_like(x), size)
+    return ops.where(near, ops.log1p(2.0 * ops.square(ops.sinh(0.5 * close))), far + ops.log1p(ops.exp(-2.0 * far)) - math.log(2.0))
+
+
 def erfcx(x):
     """Return exp(x**2)*erfc(x), by its asymptotic series (Abramowitz & Stegun 7.1.23) where erfc underflows."""
     limit = 10.0 if keras.backend.standardize_dtype(x.dtype) == "float64" else 5.0

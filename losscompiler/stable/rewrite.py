@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import TypeAlias
 
+from losscompiler.graph.axes import leaf
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.source import Source
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
-from losscompiler.stable.rules import RULES, Rule
+from losscompiler.stable.powers import MERGED_POWERS, merge_powers
+from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.syntax import parse
 
 _VARIABLE = "x"
+Transformation: TypeAlias = tuple[Rule, Callable[[Node], Node | None]]
 
 
 @cache
 def _pattern(text: str) -> Node:
     graph = Graph()
-    x = graph.symbol(_VARIABLE, frozenset())
+    # An array: of a single number a reduction is that number, and a pattern would lose it.
+    x = graph.symbol(_VARIABLE, leaf(_VARIABLE))
     builder = ExpressionBuilder(graph, Source(text), lambda name: x, graph.make, internal=True)
     return builder.build(parse(text).loss)
 
@@ -42,9 +47,15 @@ def _match(pattern: Node, node: Node, found: dict[str, Node], axes: list[object]
 
 
 def rewrite(
-    graph: Graph, roots: Sequence[Node], rules: Sequence[Rule], log_domain: LogDomain | None = None
+    graph: Graph, roots: Sequence[Node], rules: Sequence[Rule], transformation: Transformation | None = None
 ) -> tuple[dict[int, Node], list[tuple[Rule, Node]]]:
-    """Apply rules, and logarithms inside products, below the roots, operands first, until none fits.
+    """Apply rules below the roots, operands first, until none fits.
+
+    Args:
+        graph: where nodes are made.
+        roots: what to rewrite.
+        rules: patterns with their replacements.
+        transformation: a rule that no pattern can state, and the function that carries it out where it can.
 
     Returns:
         For every node below the roots what stands in its place, and the rules that fired with the node they replaced.
@@ -60,8 +71,9 @@ def rewrite(
             new = graph.make(node.op, *(done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
         for _ in range(4):
             step = _apply(graph, new, by_operation.get(new.op, ()))
-            inside = log_domain.apply(new) if step is None and log_domain is not None and not new.constant else None
-            step = step if inside is None else (LOG_DOMAIN, inside)
+            if step is None and transformation is not None and not new.constant:
+                other = transformation[1](new)
+                step = None if other is None else (transformation[0], other)
             if step is None:
                 break
             fired.append((step[0], node))
@@ -87,12 +99,23 @@ def _no_name(name: object) -> Node:
     raise AssertionError(f"{name} is bound by the caller")
 
 
+def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
+    """Return, for every node below the roots of a derived program, what stands in its place.
+
+    Powers are brought together first, while they are still powers; then cheaper forms of equal accuracy replace them.
+    """
+    merged, _ = rewrite(graph, roots, (), (MERGED_POWERS, lambda node: merge_powers(graph, node)))
+    cheap, _ = rewrite(graph, list(merged.values()), LOWERING)
+    return {index: cheap[node.index] for index, node in merged.items()}
+
+
 def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     """Return the loss in accurate forms, before it is differentiated, and the rules that fired.
 
     Gradients are derived from the rewritten loss: the derivative of log_sigmoid is accurate where that of
     log(sigmoid) is 0/0.
     """
-    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, LogDomain(loss.graph, loss.parameters))
+    inside = LogDomain(loss.graph, loss.parameters).apply
+    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, (LOG_DOMAIN, inside))
     definitions = {name: done[node.index] for name, node in loss.definitions.items()}
     return replace(loss, loss=done[loss.loss.index], definitions=definitions), fired

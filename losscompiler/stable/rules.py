@@ -32,6 +32,7 @@ class Rule:
 _SOFTPLUS = "Dugas et al. 2001; log(1 + exp(x)) overflows for x > 88 in float32"
 _LOGISTIC = "1 - sigmoid(x) cancels for x > 16 in float32"
 _KAHAN = "Kahan 1987: log1p and expm1 keep the digits that 1 + x loses"
+_CONJUGATE = "multiplication by the conjugate; the difference cancels near 0"
 _SHIFT = "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions"
 
 RULES: tuple[Rule, ...] = (
@@ -42,11 +43,18 @@ RULES: tuple[Rule, ...] = (
     Rule("softplus of the opposite", "log1p(exp(x))", "softplus(x)", -80, 80, _SOFTPLUS),
     Rule("logistic", "1/(1 + exp(-x))", "sigmoid(x)", -80, 80, "exp(-x) overflows for x < -88 in float32"),
     Rule("logistic, terms exchanged", "1/(exp(-x) + 1)", "sigmoid(x)", -80, 80, "exp(-x) overflows for x < -88 in float32"),
-    Rule("log of 1 - exp", "log(1 - exp(x))", "log1mexp(x)", -80, -1e-9, "Maechler 2012, Accurately computing log(1 - exp(-|a|))"),
+    Rule("exp of log of sigmoid", "exp(log_sigmoid(x))", "sigmoid(x)", -80, 80, _LOGISTIC),
+    Rule("exp of minus softplus", "exp(-softplus(x))", "sigmoid(-x)", -80, 80, _LOGISTIC),
     Rule("log1p", "log(1 + x)", "log1p(x)", -0.999, 1e9, _KAHAN),
     Rule("log1p, terms exchanged", "log(x + 1)", "log1p(x)", -0.999, 1e9, _KAHAN),
     Rule("log1p of a difference", "log(1 - x)", "log1p(-x)", -1e9, 0.999, _KAHAN),
     Rule("expm1", "exp(x) - 1", "expm1(x)", -80, 80, _KAHAN),
+    Rule("expm1 of the opposite sign", "1 - exp(x)", "-expm1(x)", -80, 80, _KAHAN),
+    Rule("log of 1 - exp", "log(-expm1(x))", "log1mexp(x)", -80, -1e-9, "Maechler 2012, Accurately computing log(1 - exp(-|a|))"),
+    Rule("root less 1", "sqrt(1 + x) - 1", "x/(1 + sqrt(1 + x))", -0.999, 1e9, _CONJUGATE),
+    Rule("root less 1, terms exchanged", "sqrt(x + 1) - 1", "x/(1 + sqrt(1 + x))", -0.999, 1e9, _CONJUGATE),
+    Rule("1 - cos", "1 - cos(x)", "2*sin(x/2)**2", -30, 30, "half-angle formula; 1 - cos(x) cancels near 0"),
+    Rule("log cosh", "log(cosh(x))", "log_cosh(x)", -80, 80, "cosh(x) overflows for |x| > 89 in float32, and is 1 near 0"),
     Rule("log of softmax", "log(softmax(x))", "log_softmax(x)", -80, 80, _SHIFT),
     Rule("log of a sum of exponentials", "log(sum(exp(x)))", "logsumexp(x)", -80, 80, _SHIFT),
 )

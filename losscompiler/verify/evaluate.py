@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,11 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.parameter import Parameter
 from losscompiler.graph.shapes import infer, show
 
-_REDUCTIONS = ("none", "mean", "sum")
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "none": lambda value: value,
+    "mean": lambda value: value.mean() if value.size else value.sum(),
+    "sum": lambda value: value.sum(),
+}
 _DTYPES = ("float32", "float64")
 
 Array = np.ndarray[Any, Any]
@@ -66,8 +70,7 @@ def value_and_gradients(
     pulled = pullback(ops.convert_to_tensor(upstream, dtype))
     gradients = {name: np.asarray(ops.convert_to_numpy(g)) for name, g in zip(loss.graph.variables, pulled, strict=True)}
     gradients |= {name: gradients[name].reshape(np.shape(data[name])) for name in loss.graph.predictions}
-    reduced = {"none": found, "mean": found.mean() if found.size else found.sum(), "sum": found.sum()}[reduction]
-    return Evaluation(np.asarray(reduced), gradients)
+    return Evaluation(np.asarray(_REDUCTIONS[reduction](found)), gradients)
 
 
 def gather_arrays(loss: Any, data: Mapping[str, Any], params: Mapping[str, Any] | None, dtype: str) -> dict[str, Array]:

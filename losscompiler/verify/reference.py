@@ -170,7 +170,7 @@ class Reference:
         other.value = np.asarray(other.values[self.loss.loss.index], dtype=object)
         return other
 
-    def near_kink(self, unit: float, seed: int, draws: int = 3) -> Array:
+    def near_kink(self, unit: float, seed: int, draws: int = 8) -> Array:
         """Tell for each element of the loss whether rounding can carry it across a kink; with reductions, for all at once.
 
         A kink is near if what decides its side changes by more than a hundredth of itself when every operation rounds

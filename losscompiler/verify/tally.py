@@ -21,6 +21,7 @@ _ROUNDINGS = 64
 """Units of rounding in the inputs, or beside the usual size of the derivative, that a program is allowed."""
 _ZERO = 1e-25
 """What numerical differentiation leaves of a derivative that is 0, where the second derivative jumps."""
+_NEAR_ZERO = 1e-6
 _INACCURATE, _SMALL = 1e-3, 1e-6
 """Where the formula itself loses digits, this relative error is noted and passes; derivatives below this share of their
 usual size are small."""
@@ -126,8 +127,9 @@ def _judge_batch(entries: Entries, usual: float, settings: Settings) -> _Judged:
     unit, largest = _UNITS[settings.dtype], _LARGEST[settings.dtype]
     kink = derivative.asked & derivative.kink
     smooth = derivative.asked & ~kink & (np.abs(truth) < largest)
-    # A derivative that is exactly 0 may come out as terms that cancel, each about as large as the loss.
-    cancelling = np.where(np.abs(truth) < _ZERO, 1.0 + _typical(lower(entries.reference.value)), 0.0)
+    # A derivative that is exactly 0 may come out as terms that cancel, each about as large as the loss over the symbol.
+    size = 1.0 if entries.symbol is None else np.clip(np.abs(entries.batch.arrays[entries.symbol]), _NEAR_ZERO, 1.0)
+    cancelling = np.where(np.abs(truth) < _ZERO, (1.0 + _typical(lower(entries.reference.value))) / size, 0.0)
     floor = _ROUNDINGS * unit * np.maximum(usual, cancelling) / settings.tolerance
     error = _relative(got, truth, floor, settings)
     failing = smooth & ~(error <= settings.tolerance)

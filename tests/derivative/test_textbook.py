@@ -119,6 +119,35 @@ def test_a_branch_not_taken_contributes_exactly_nothing(formula):
     np.testing.assert_array_equal(found["p"], np.zeros(3))
 
 
+THROUGH_REDUCTIONS = [
+    "where(y > 0, sum(log(p)), 0)",
+    "where(y > 0, mean(a*log(p)), 0)",
+    "where(y > 0, norm(sqrt(p)), 0)",
+    "where(y > 0, max(log(p)), 0)",
+    "where(y > 0, prod(log(p)), 0)",
+    "where(y > 0, logsumexp(log(p)), 0)",
+    "where(y > 0, sum(log(softmax(log(p)))), 0)",
+    "where(y > 0, cumsum(log(p)), 0)",
+    "where(y > 0, log(p)[0], 0)",
+    "where(y > 0, log(p)[1:], 0)",
+    "where(y > 0, log(p)[y], 0)",
+    "where(y > 0, concat(log(p), sqrt(p)), 0)",
+    "where(y > 0, sum(a*log(p)), 0) + where(y > 0, mean(a/p), 0)",
+]
+
+
+@pytest.mark.parametrize("formula", THROUGH_REDUCTIONS)
+def test_a_branch_not_taken_contributes_nothing_through_reductions(formula):
+    """The first row is not taken and holds zeros; the second is that of the branch alone."""
+    loss = compiled(formula)
+    found = loss.value_and_gradients({"y": [0.0, 1.0], "p": [[0.0, 0.0], [1.5, 2.0]]}, dtype="float64").gradients
+    alone = loss.value_and_gradients({"y": [1.0], "p": [[1.5, 2.0]]}, dtype="float64").gradients
+    np.testing.assert_array_equal(found["p"][0], [0, 0])
+    np.testing.assert_allclose(found["p"][1], alone["p"][0], rtol=1e-14)
+    if "a" in found:
+        np.testing.assert_allclose(found["a"], alone["a"], rtol=1e-14)
+
+
 def test_a_subexpression_shared_by_both_branches():
     """t = log(p) in one branch and t**2 in the other: both adjoints count where they are taken, none elsewhere."""
     found = at("t = log(p)\nwhere(y > 0, t, t**2)", [2.0, 2.0], y=[1.0, -1.0])

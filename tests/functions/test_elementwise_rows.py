@@ -41,7 +41,7 @@ OTHERS = {
     "exp_difference": lambda x, total: np.exp(x - total), "reciprocal": np.reciprocal, "relu": lambda x: np.maximum(x, 0),
     "sigmoid": scipy.special.expit, "log_sigmoid": scipy.special.log_expit, "softplus": lambda x: np.logaddexp(x, 0),
     "log1mexp": lambda x: scipy.special.logsumexp([0 * x, x], axis=0, b=np.array([[1.0], [-1.0]])),
-    "lgamma": scipy.special.gammaln, "lbeta": scipy.special.betaln, "log_i0": lambda x: np.log(scipy.special.i0(x)),
+    "log_cosh": lambda x: np.logaddexp(x, -x) - np.log(2), "lgamma": scipy.special.gammaln, "lbeta": scipy.special.betaln, "log_i0": lambda x: np.log(scipy.special.i0(x)),
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "beta": scipy.special.beta, "i0": scipy.special.i0, "polygamma": scipy.special.polygamma,
 }  # fmt: skip
@@ -244,7 +244,9 @@ def test_far_out_in_float32(formula, points, expected):
     np.testing.assert_allclose(value, expected, rtol=2e-6)
 
 
-@pytest.mark.parametrize("formula", ["hypot(0.1, p)", "clip(0.1, -1, p)", "where(p > 0, 0.1, 0.3)", "0.1", "max(p, 0.1)", "logaddexp(0.1, p)"])
+@pytest.mark.parametrize(
+    "formula", ["hypot(0.1, p)", "clip(0.1, -1, p)", "where(p > 0, 0.1, 0.3)", "0.1", "max(p, 0.1)", "logaddexp(0.1, p)"]
+)
 def test_constants_are_not_rounded_to_float32(formula):
     """Keras makes float32 of a Python number that meets no tensor, and 0.1 is not 0.1 there."""
     loss = lc.compile_loss(f"prediction p\n{formula}", findings="ignore")

@@ -131,6 +131,12 @@ def test_an_empty_batch_has_mean_0(shape):
     assert found.gradients["p"].shape == shape
 
 
+def test_a_derivative_may_be_infinite_where_the_loss_is_not():
+    """d xlogy(p, 0)/dp is log(0) but for p = 0; it is no reason to refuse the loss."""
+    found = compiled("xlogy(p, 0)").value_and_gradients({"p": [0.0]})
+    assert (found.value.item(), found.gradients["p"].item()) == (0, 0)
+
+
 def test_nan_in_the_data_stays_where_it_is():
     found = compiled("(y - p)**2").value_and_gradients({"y": [1.0, np.nan, 3.0], "p": [2.0, 2.0, np.nan]})
     np.testing.assert_array_equal(np.isnan(found.value), [False, True, True])

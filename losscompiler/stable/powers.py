@@ -1,0 +1,82 @@
+"""Powers of one base brought together: x**(a - 1)*x is x**a.
+
+The derivative of a power is infinite at 0 for exponents below 1; where the chain rule multiplies it by the base again the
+product is finite, but computed as it stands it is infinity times 0.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.rules import Rule
+
+MERGED_POWERS = Rule(
+    "powers of one base", "x**(1/2 - 1)*x", "x**(1/2)", 1e-9, 1e9, "laws of exponents; the left side is infinity times 0 at x = 0"
+)
+_MOST_FACTORS = 16
+
+
+def merge_powers(graph: Graph, node: Node) -> Node | None:
+    """Return a product in which a power has taken in its base, or ``None`` where none can."""
+    if node.op not in ("mul", "div"):
+        return None
+    above, below, negative = _factors(node)
+    if len(above) + len(below) > _MOST_FACTORS:
+        return None
+    for position, factor in enumerate(above):
+        raised = _raised(graph, factor)
+        if raised is None or factor.args[0] not in above:
+            continue
+        above[position] = raised
+        above.remove(factor.args[0])
+        result = _product(graph, above)
+        if below:
+            result = graph.simple("div", result, _product(graph, below))
+        return graph.simple("neg", result) if negative else result
+    return None
+
+
+def _factors(root: Node) -> tuple[list[Node], list[Node], bool]:
+    """Return the factors above and below the line and the sign; the base of a power among them is not taken apart."""
+    above, below, negative = _flattened(root, frozenset())
+    bases = frozenset(node.args[0].index for node in (*above, *below) if node.op == "pow" and node.args[0].op in ("mul", "div", "neg"))
+    return _flattened(root, bases) if bases else (above, below, negative)
+
+
+def _flattened(root: Node, whole: frozenset[int]) -> tuple[list[Node], list[Node], bool]:
+    above: list[Node] = []
+    below: list[Node] = []
+    negative = False
+    stack = [(root, True)]
+    while stack and len(above) + len(below) <= _MOST_FACTORS:
+        node, up = stack.pop()
+        if node.index in whole:
+            (above if up else below).append(node)
+        elif node.op in ("mul", "div"):
+            stack += [(node.args[1], up if node.op == "mul" else not up), (node.args[0], up)]
+        elif node.op == "neg":
+            negative = not negative
+            stack.append((node.args[0], up))
+        else:
+            (above if up else below).append(node)
+    return above, below, negative
+
+
+def _raised(graph: Graph, node: Node) -> Node | None:
+    """Return a power with its exponent raised by 1, if the exponent is one that can fall below 0."""
+    if node.op != "pow":
+        return None
+    base, exponent = node.args
+    if exponent.op == "sub" and exponent.args[1].is_number(1):
+        return graph.simple("pow", base, exponent.args[0])
+    if exponent.op == "const" and isinstance(exponent.value, Fraction) and -1 <= exponent.value < 0:
+        return graph.simple("pow", base, graph.const(exponent.value + 1)) if exponent.value > -1 else None
+    return None
+
+
+def _product(graph: Graph, factors: list[Node]) -> Node:
+    result = factors[0] if factors else graph.const(1)
+    for factor in factors[1:]:
+        result = graph.simple("mul", result, factor)
+    return result
