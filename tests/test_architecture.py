@@ -13,7 +13,7 @@ PACKAGE = ROOT / "losscompiler"
 
 # From the ground up: a room may import what stands before it, and itself.
 ORDER = (
-    "source", "errors", "functions", "syntax", "graph", "derivative", "analysis", "algebra", "stable", "program", "emit", "pipeline",
+    "source", "errors", "functions", "syntax", "graph", "derivative", "analysis", "stable", "algebra", "program", "emit", "pipeline",
     "runtime", "verify", "training", "catalog", "report", "compiler", "testing", "demo", "cli",
 )  # fmt: skip
 KERAS_ROOMS = {"runtime", "training"}

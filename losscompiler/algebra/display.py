@@ -9,6 +9,7 @@ from losscompiler.derivative import Gradients, gradients
 from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph import axes as ax
 from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.stable import merge_powers
 
 _LINEAR = ("sum", "mean")
 _ARITHMETIC = ("add", "sub", "mul", "div", "neg")
@@ -62,7 +63,8 @@ def without_upstream(graph: Graph, root: Node) -> Node:
     for node in nodes:
         args = [done[arg.index] for arg in node.args]
         rebuilt = _rebuilt(graph, node, args)
-        done[node.index] = collected(graph, rebuilt) if collect else rebuilt
+        rebuilt = collected(graph, rebuilt) if collect else rebuilt
+        done[node.index] = merge_powers(graph, rebuilt) or rebuilt
     return done[root.index]
 
 

@@ -66,7 +66,7 @@ def _collapse(study: Study, trends: Trends, rays: Sequence[Ray]) -> Finding:
         f"training drives {what} there, and the model stops learning"
     )  # fmt: skip
     holds = " ".join(_opposing(trends, ray) for ray in rays[:4])
-    hint = f"Add what holds {what}, such as {holds} (in a likelihood this is the normaliser), or set bounds, or keep {what} fixed."
+    hint = f"Add what holds {what}, such as {holds} (in a likelihood: its normaliser, as + log(s) for a scale s), or set bounds, or keep {what} fixed."
     return study.found("collapses", "warning", message, hint, rays[0].name)
 
 
@@ -77,7 +77,8 @@ def _opposing(trends: Trends, ray: Ray) -> str:
         distance = ray.name if ray.end == 0 else f"({ray.name} - {ray.end:g})" if ray.direction < 0 else f"({ray.end:g} - {ray.name})"
         return f"- log{distance}" if distance[0] == "(" else f"- log({distance})"
     if span.low >= 0:
-        return f"+ log({ray.name})"
+        # Not + log(...): a loss that is bounded at the other end would then fall without bound there.
+        return f"+ 0.1*{ray.name}"
     return f"{'+' if ray.direction > 0 else '-'} {ray.name}"
 
 

@@ -48,7 +48,7 @@ class LossLayer(FormulaLayer):
     def __init__(self, loss: Any, *, gradient: str = "analytic", initial: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         stages = getattr(loss, "stages", loss)
         if not isinstance(stages, Stages):
-            raise ArgumentError(f"loss must be a compiled loss, not {type(loss).__name__}. Write LossLayer(compile_loss(...)).")
+            raise ArgumentError(f"loss must be a compiled loss, not {type(loss).__name__}. Compile the text first: compile_loss(...).")
         if gradient not in _GRADIENTS:
             raise ArgumentError(f"gradient must be one of {', '.join(map(repr, _GRADIENTS))}, not {gradient!r}.")
         self.stages = stages

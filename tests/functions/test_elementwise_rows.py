@@ -41,7 +41,8 @@ OTHERS = {
     "exp_difference": lambda x, total: np.exp(x - total), "reciprocal": np.reciprocal, "relu": lambda x: np.maximum(x, 0),
     "sigmoid": scipy.special.expit, "log_sigmoid": scipy.special.log_expit, "softplus": lambda x: np.logaddexp(x, 0),
     "log1mexp": lambda x: scipy.special.logsumexp([0 * x, x], axis=0, b=np.array([[1.0], [-1.0]])),
-    "log_cosh": lambda x: np.logaddexp(x, -x) - np.log(2), "lgamma": scipy.special.gammaln, "lbeta": scipy.special.betaln, "log_i0": lambda x: np.log(scipy.special.i0(x)),
+    "log_cosh": lambda x: np.logaddexp(x, -x) - np.log(2),
+    "lgamma": scipy.special.gammaln, "lbeta": scipy.special.betaln, "log_i0": lambda x: np.log(scipy.special.i0(x)),
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "beta": scipy.special.beta, "i0": scipy.special.i0, "polygamma": scipy.special.polygamma,
 }  # fmt: skip
