@@ -15,7 +15,7 @@ those that ``--only`` names). For each contestant it prints
                 crossing is not held against anyone. The 99.9th percentile and the largest, of the finite outputs.
 
 What is smaller than the smallest normal float32 may be flushed to 0 by any of them, and costs nothing. On two cores it takes
-about a minute, with --xla two, and --regenerate five (half of that where gmpy2 is installed).
+about a minute, with --xla three, and --regenerate five (half of that where gmpy2 is installed).
 """
 
 from __future__ import annotations
