@@ -123,7 +123,7 @@ class Stages:
             "predictions": None if interface.predictions is None else list(interface.predictions),
             "inputs": list(interface.inputs),
             "parameters": None if parameters is None else {name: parameter.config() for name, parameter in parameters.items()},
-            "constants": {name: getattr(value, "tolist", lambda value=value: value)() for name, value in (interface.constants or {}).items()},
+            "constants": {name: _as_json(value) for name, value in (interface.constants or {}).items()},
         }  # fmt: skip
 
     @classmethod
@@ -151,6 +151,10 @@ class Stages:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Stages.from_config, (self.config(),)
+
+
+def _as_json(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def fixed_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
