@@ -66,7 +66,8 @@ def _collapse(study: Study, trends: Trends, rays: Sequence[Ray]) -> Finding:
         f"training drives {what} there, and the model stops learning"
     )  # fmt: skip
     holds = " ".join(_opposing(trends, ray) for ray in rays[:4])
-    hint = f"Add what holds {what}, such as {holds} (in a likelihood: its normaliser, as + log(s) for a scale s), or set bounds, or keep {what} fixed."
+    normaliser = "in a likelihood: its normaliser, as + log(s) for a scale s"
+    hint = f"Add what holds {what}, such as {holds} ({normaliser}), or set bounds, or keep {what} fixed."
     return study.found("collapses", "warning", message, hint, rays[0].name)
 
 

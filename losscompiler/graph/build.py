@@ -29,6 +29,7 @@ _KNOWN_NUMBERS = {
     "e": "exp(1)", "E": "exp(1)", "Pi": "pi", "PI": "pi", "π": "pi", "Inf": "inf", "infinity": "inf", "oo": "inf", "True": "1",
     "False": "0",
 }  # fmt: skip
+_MISSING = ("nan", "none", "null")
 _CONSTANT_HINT = "Bounds and initial values are made of numbers and pi."
 _NOWHERE = Span(0, 0)
 
@@ -305,39 +306,30 @@ class _Builder:
         twin = self._look_alike(name)
         if self.strict:
             raise self._unknown_error(name, span, twin)
-        if name in _KNOWN_NUMBERS:
-            self.hazards.append(
-                Hazard(
-                    "name-hazard",
-                    name,
-                    f"'{name}' is a learnable parameter here, not a constant",
-                    f"Write {_KNOWN_NUMBERS[name]} for the constant, or declare 'param {name}'.",
-                    span,
-                )
-            )
-        elif name in LANGUAGE:
-            self.hazards.append(
-                Hazard(
-                    "name-hazard",
-                    name,
-                    f"'{name}' is a learnable parameter here, not the function {name}(...)",
-                    f"Call the function as {name}(...), or declare 'param {name}' to keep the name.",
-                    span,
-                )
-            )
-        elif twin:
-            self.hazards.append(
-                Hazard(
-                    "name-hazard",
-                    name,
-                    f"'{name}' ({_describe(name)}) looks like '{twin}' but is another name, here a learnable parameter",
-                    f"Write '{twin}' if you mean it, or declare 'param {name}'.",
-                    span,
-                )
-            )
+        found = self._hazard(name, twin)
+        if found is not None:
+            message, hint = found
+            self.hazards.append(Hazard("name-hazard", name, message, f"{hint}, or declare 'param {name}'.", span))
         self.implicit.append(name)
         self.parameters[name] = Parameter(1.0)
         return self._symbol(name, span)
+
+    @staticmethod
+    def _hazard(name: str, twin: str | None) -> tuple[str, str] | None:
+        """Return what a name that becomes a parameter may have been meant to be, and how to write that."""
+        here = f"'{name}' is a learnable parameter here"
+        if name in _KNOWN_NUMBERS:
+            return f"{here}, not a constant", f"Write {_KNOWN_NUMBERS[name]} for the constant"
+        if name.lower() in _MISSING:
+            return f"{here}, not a missing value", "Leave points out by where(condition, a, b) or where="
+        if name in LANGUAGE:
+            return f"{here}, not the function {name}(...)", f"Call the function as {name}(...)"
+        if twin:
+            return (
+                f"'{name}' ({_describe(name)}) looks like '{twin}' but is another name, here a learnable parameter",
+                f"Write '{twin}' if you mean it",
+            )
+        return None
 
     def _unknown_error(self, name: str, span: Span, twin: str | None) -> FormulaNameError:
         if twin:
