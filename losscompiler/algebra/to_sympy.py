@@ -11,13 +11,18 @@ from sympy.logic.boolalg import Boolean
 
 from losscompiler.algebra.functions import AxisTag, function_class
 from losscompiler.errors import BudgetError
+from losscompiler.graph.constants import constant_values
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node, reachable
+from losscompiler.source import Source
 
 LARGEST_TREE = 20_000
 """Operations of an expression after shared subexpressions are written out: SymPy has no sharing on paper."""
 _LARGEST_EVALUATED = 400
 _DEEPEST = 120
+_LARGEST_EXACT = 500
+_EXACT = frozenset({"pow", "lgamma", "digamma", "polygamma", "exp", "sin", "cos", "tan", "floor", "ceil"})
+"""Functions that SymPy evaluates exactly at rational numbers, however large the result."""
 
 
 def symbols_of(loss: LossGraph) -> dict[str, sympy.Symbol]:
@@ -85,9 +90,11 @@ class _Converter:
         nodes = reachable([root])
         # Chains of sums become one flat sum: a thousand terms stay one level deep.
         inner = set() if self.evaluate else _inner_sums(nodes)
-        done: dict[int, Any] = {}
+        done: dict[int, Any] = _large_constants(nodes)
         terms: dict[int, list[Any]] = {}
         for node in nodes:
+            if node.index in done:
+                continue
             if self.evaluate and node.op in ("mul", "div"):
                 # All factors at once: SymPy spreads a lone number over a sum, which people do not.
                 done[node.index] = self._mul(
@@ -177,13 +184,35 @@ class _Converter:
         return function(*args) if self.evaluate else function(*args, evaluate=False)
 
 
+def _large_constants(nodes: Sequence[Node]) -> dict[int, Any]:
+    """Return constants of large arguments, and large exponents, as numbers of 30 digits.
+
+    SymPy would work 2**(10**9), lgamma(10**9) or (3*p)**(10**9) out exactly.
+    """
+    constants = [node for node in nodes if node.constant and not node.boolean]
+    values = constant_values(constants, Source(""), check=False)
+
+    def large(node: Node) -> bool:
+        value = values.get(node.index)
+        return value is not None and not isinstance(value, bool) and value != 0 and not 1 / _LARGEST_EXACT <= abs(value) <= _LARGEST_EXACT
+
+    exponents = {node.args[1].index for node in nodes if node.op == "pow"}
+    found: set[int] = set()
+    for node in constants:
+        above = node.args and any(arg.index in found or (large(arg) and arg.op != "const") for arg in node.args)
+        direct = node.op in _EXACT and any(large(arg) for arg in node.args)
+        if above or direct or (node.index in exponents and large(node)):
+            found.add(node.index)
+    return {index: sympy.Float(str(values[index]), 30) for index in found if index in values}
+
+
 def _factors(root: Node, done: Mapping[int, Any], inverse: bool) -> list[Any]:
     """Return the SymPy factors of a product of products."""
     factors: list[Any] = []
     stack = [(root, inverse)]
     while stack:
         node, below = stack.pop()
-        if node.op == "mul" or (node.op == "div" and len(factors) < _LARGEST_EVALUATED):
+        if node.op in ("mul", "div"):
             stack += [(node.args[1], below ^ (node.op == "div")), (node.args[0], below)]
         else:
             factors.append(sympy.Pow(done[node.index], -1) if below else done[node.index])
