@@ -189,6 +189,10 @@ class CompiledLoss:
     def derivative(self, *names: str) -> sympy.Expr:
         """Return a derivative of any order: ``derivative("p", "a")`` is d2L/dp da.
 
+        Without reductions it is that of each element. With reductions it is that of the sum of the loss; by two array
+        variables, such as ("p", "p"), it is then the Hessian summed over its columns, the diagonal only where elements do
+        not mix.
+
         Raises:
             ArgumentError: if a name is neither a prediction nor a parameter.
             BudgetError: if the expression is too large to be written out.

@@ -23,6 +23,7 @@ from losscompiler.graph.constants import constant_values
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
+from losscompiler.graph.shapes import infer_known
 from losscompiler.program import Program, schedule
 from losscompiler.stable import Rule, economise, stabilise
 from losscompiler.syntax import parse
@@ -56,6 +57,7 @@ class Stages:
         self.graph: LossGraph = build(self.formula, self.interface)
         # Refuse constants that overflow here, with their place, and not in the middle of a training run.
         constant_values([self.graph.loss, *self.graph.definitions.values()], self.graph.source)
+        infer_known(self.graph)
 
     @cached_property
     def _stabilised(self) -> tuple[LossGraph, list[tuple[Rule, Node]]]:

@@ -54,6 +54,9 @@ class Derivatives(Mapping[str, "sympy.Expr"]):
             raise ArgumentError(
                 f"derivatives are taken by predictions and parameters ({known}), not by {unknown[0] if unknown else 'nothing'!r}."
             )
+        if not self._loss.loss.pointwise:
+            # Partial derivatives commute; by a scalar first, what is left is the gradient of one number.
+            names = tuple(sorted(names, key=lambda name: name not in self._loss.parameters or bool(self._loss.parameters[name].shape)))
         value = derivative_node(self._loss.graph, self._loss.loss, names[0], self._first)
         for name in names[1:]:
             value = derivative_node(self._loss.graph, value, name)

@@ -8,6 +8,7 @@ from losscompiler.algebra.collect import collected
 from losscompiler.derivative import Gradients, gradients
 from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph import axes as ax
+from losscompiler.graph.axes import AxisArgument
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.stable import merge_powers
 
@@ -39,8 +40,7 @@ def _summed_as_value(graph: Graph, value: Node, shown: Node, name: str) -> Node:
     lost = _reduced_only_in(value.axes, shown.axes)
     if not lost:
         return shown
-    axes = tuple(sorted(axis for axis in lost if isinstance(axis, int)))
-    return _linear(graph, "sum", shown, "all" if "all" in lost else axes[0] if len(axes) == 1 else axes)
+    return _linear(graph, "sum", shown, _axis_of(lost))
 
 
 def _reduced_only_in(value: ax.Axes, shown: ax.Axes) -> frozenset[ax.Axis]:
@@ -62,10 +62,34 @@ def without_upstream(graph: Graph, root: Node) -> Node:
     collect = len(nodes) <= _LARGEST_COLLECTED
     for node in nodes:
         args = [done[arg.index] for arg in node.args]
-        rebuilt = _rebuilt(graph, node, args)
+        rebuilt = _summed(graph, node, args[0], nodes) if node.op == "sum_to" else _rebuilt(graph, node, args)
         rebuilt = collected(graph, rebuilt) if collect else rebuilt
         done[node.index] = merge_powers(graph, rebuilt) or rebuilt
     return done[root.index]
+
+
+def _summed(graph: Graph, node: Node, x: Node, nodes: list[Node]) -> Node:
+    """Return the sum over the axes along which an operand was broadcast, where the text shows which they are."""
+    lost = _reduced_only_in(node.args[1].axes, node.args[0].axes)
+    if not lost:
+        return x
+    if x.constant:
+        # A sum of ones counts elements: those of any value of the full shape.
+        same = (other for other in nodes if other.op != "sum_to" and other.axes == node.args[0].axes)
+        full = next((other for other in same if not _reads_upstream(other)), None)
+        if full is None:
+            return x
+        x = graph.make("broadcast_to", x, full)
+    return _linear(graph, "sum", x, _axis_of(lost))
+
+
+def _axis_of(lost: frozenset[ax.Axis]) -> AxisArgument:
+    axes = tuple(sorted(axis for axis in lost if isinstance(axis, int)))
+    return "all" if "all" in lost else axes[0] if len(axes) == 1 else axes
+
+
+def _reads_upstream(root: Node) -> bool:
+    return any(node.op == "symbol" and node.name == UPSTREAM for node in reachable([root]))
 
 
 def _rebuilt(graph: Graph, node: Node, args: list[Node]) -> Node:
@@ -73,8 +97,8 @@ def _rebuilt(graph: Graph, node: Node, args: list[Node]) -> Node:
         return graph.const(1) if node.name == UPSTREAM else node
     if not node.args:
         return node
-    if node.op in ("broadcast_to", "sum_to"):
-        return args[0] if not (node.op == "broadcast_to" and args[0].constant) else graph.make("broadcast_to", *args)
+    if node.op == "broadcast_to":
+        return graph.make("broadcast_to", *args) if args[0].constant else args[0]
     if node.op == "exp_difference" and args[1].op == "logsumexp" and args[1].args[0] is args[0]:
         return graph.make("softmax", args[0], span=None, **args[1].attributes)
     if node.op == "gather_adjoint":

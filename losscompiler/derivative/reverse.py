@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from losscompiler.derivative.adjoint import Adjoint, Path, either, join
+from losscompiler.errors import ArgumentError
 from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph import axes as ax
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
@@ -161,6 +162,10 @@ class _Sweep:
 
     def _structural(self, node: Node, adjoint: Adjoint) -> None:
         row = FUNCTIONS[node.op]
+        if not row.adjoints:
+            raise ArgumentError(
+                f"no closed form is known for a second derivative through {node.op}; differentiate the emitted code instead."
+            )
         u = self._at_shape_of(node, adjoint)
         if row.kind is Kind.ALONG_AXIS and not ax.covers(adjoint.axes, node.axes):
             u = self.graph.make("broadcast_to", u, node)

@@ -111,7 +111,7 @@ TENSOR: tuple[Function, ...] = (
     # -- matrices
     Function(name="matmul", arguments=("a", "b"), summary="a @ b: matrix product over the last two axes", category=_MATRIX, kind=Kind.STRUCTURAL, shape="matmul", adjoints=("u @ transpose(b)", "transpose(a) @ u"), keras="ops.matmul"),
     Function(name="transpose", arguments=("x",), summary="last two axes exchanged", category=_MATRIX, kind=Kind.STRUCTURAL, shape="transpose", adjoints=("transpose(u)",), keras="transpose"),
-    Function(name="diag", arguments=("x",), summary="diagonal of the last two axes, as a column (length-1 last axis)", category=_MATRIX, kind=Kind.STRUCTURAL, shape="diag", adjoints=("u*eye_like(x)",), keras="diag"),
+    Function(name="diag", arguments=("x",), summary="diagonal of the last two axes, as a column (length-1 last axis)", category=_MATRIX, kind=Kind.STRUCTURAL, shape="diag", adjoints=("where(eye_like(x) == 1, u, 0)",), keras="diag"),
     Function(name="eye_like", arguments=("x",), summary="1 on the diagonal of the last two axes, else 0", category=_MATRIX, kind=Kind.STRUCTURAL, shape="square_like", adjoints=("0",), range=(0, 1), keras="eye_like"),
     Function(name="triu", arguments=("x",), summary="x on and above the diagonal of the last two axes, else 0", category=_MATRIX, kind=Kind.STRUCTURAL, shape="square_like", adjoints=("triu(u)",), keras="triu"),
     Function(name="tril", arguments=("x",), summary="x on and below the diagonal of the last two axes, else 0", category=_MATRIX, kind=Kind.STRUCTURAL, shape="square_like", adjoints=("tril(u)",), keras="tril"),

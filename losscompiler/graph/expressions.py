@@ -119,7 +119,9 @@ class ExpressionBuilder:
             case tree.Subscript():
                 return self._subscript(node, done)
             case tree.Vector():
-                return self.make("vector", *(self.number(done[id(item)], span) for item in node.items), span=span)
+                items = [self.number(done[id(item)], span) for item in node.items]
+                # Elements that are arrays have lengths of their own; they stand one after the other.
+                return self._chain("concat", items, span) if any(item.axes for item in items) else self.make("vector", *items, span=span)
             case tree.Tuple():
                 raise FormulaSyntaxError(
                     "not-a-value", "a tuple is not a value", self.source, span, "Write a vector as [a, b]; tuples stand after axis= only."

@@ -151,6 +151,8 @@ class Graph:
         if op == "neg":
             (x,) = args
             return x.args[0] if x.op == "neg" else self.simple("sub", x.args[1], x.args[0]) if x.op == "sub" else None
+        if op == "transpose":
+            return args[0].args[0] if args[0].op == "transpose" else None
         if op == "where":
             return args[1] if args[1] is args[2] else None
         if op not in ("add", "sub", "mul", "div", "pow"):

@@ -259,7 +259,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "flip": _along(_flip), "logcumsumexp": _logcumsumexp, "argmax": _position("argmax"), "argmin": _position("argmin"), "select": _select,
     "range": _range, "gather": _gather, "one_hot": _one_hot, "vector": _vector, "arange": _arange, "concat": _concat, "matmul": _matmul,
     "transpose": lambda arithmetic, node, x: _np().swapaxes(_array(x), -1, -2),
-    "diag": lambda arithmetic, node, x: _np().diagonal(_array(x), axis1=-2, axis2=-1)[..., None],
+    "diag": lambda arithmetic, node, x: _np().sum(_where(lambda offset: offset == 0)(arithmetic, node, x), axis=-1, keepdims=True),
     "eye_like": _eye_like, "triu": _where(lambda offset: offset >= 0), "tril": _where(lambda offset: offset <= 0),
     "broadcast_to": _broadcast_to, "sum_to": _sum_to, "products_of_others": _products_of_others,
     "logcumsumexp_adjoint": _logcumsumexp_adjoint, "sort_adjoint": _sort_adjoint, "unselect": _unselect,

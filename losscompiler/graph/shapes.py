@@ -75,27 +75,65 @@ def infer(loss: LossGraph, shapes: Mapping[str, Shape]) -> dict[int, Shape]:
     Raises:
         ShapeError: where shapes do not fit, with both shapes and both places.
     """
-    checker = _Checker(loss.source, align(loss, shapes))
+    aligned = align(loss, shapes)
+    checker = _Checker(loss.source, aligned, _sample_names(loss, shapes, aligned))
     for node in reachable([loss.loss]):
         checker.visit(node)
     return checker.shapes
+
+
+def infer_known(loss: LossGraph) -> None:
+    """Check the shapes that are known before any data: those of parameters, constants and literals among themselves.
+
+    Raises:
+        ShapeError: where they do not fit.
+    """
+    shapes: dict[str, Shape] = {
+        name: tuple(None if isinstance(n, str) else n for n in parameter.shape) for name, parameter in loss.parameters.items()
+    }
+    shapes |= {name: tuple(value.shape) for name, value in loss.constants.items()}
+    checker = _Checker(loss.source, shapes, frozenset())
+    known: set[int] = set()
+    for node in reachable([loss.loss]):
+        if node.op == "const" or (node.op == "symbol" and node.name in shapes) or (node.args and all(a.index in known for a in node.args)):
+            checker.visit(node)
+            known.add(node.index)
+
+
+def _sample_names(loss: LossGraph, shapes: Mapping[str, Shape], aligned: Mapping[str, Shape]) -> frozenset[str]:
+    """Return the data that have one entry a sample: all but the inputs that are tables."""
+    ranks = [len(shapes[name]) for name in loss.predictions]
+    batch = next((shapes[name][0] for name in loss.predictions if shapes[name]), None)
+    tables = lookup_tables(loss.loss)
+
+    def sampled(name: str) -> bool:
+        shape = aligned[name]
+        return bool(shape) and name not in tables and (len(shape) == max(ranks, default=0) or shape[0] in (None, batch))
+
+    return frozenset((*loss.targets, *loss.predictions, *(name for name in loss.inputs if sampled(name)))) - tables
 
 
 @dataclass
 class _Checker:
     source: Source
     leaves: Mapping[str, Shape]
+    samples: frozenset[str]
 
     def __post_init__(self) -> None:
         self.shapes: dict[int, Shape] = {}
+        self.sampled: set[int] = set()
 
     def visit(self, node: Node) -> None:
         if node.op == "const":
             self.shapes[node.index] = ()
         elif node.op == "symbol":
             self.shapes[node.index] = tuple(self.leaves[node.name])
+            if node.name in self.samples:
+                self.sampled.add(node.index)
         else:
             self.shapes[node.index] = self._operation(node, [self.shapes[arg.index] for arg in node.args])
+            if node.op not in ("count", "arange") and any(arg.index in self.sampled for arg in node.args):
+                self.sampled.add(node.index)
 
     def _operation(self, node: Node, shapes: list[Shape]) -> Shape:
         row = FUNCTIONS[node.op]
@@ -112,6 +150,7 @@ class _Checker:
     # -- rules
     def _broadcast(self, node: Node, shapes: Sequence[Shape]) -> Shape:
         result: Shape = ()
+        self._check_ranks(node, shapes)
         for position, shape in enumerate(shapes):
             joined = _join(result, shape)
             if joined is None:
@@ -120,14 +159,24 @@ class _Checker:
             result = joined
         return result
 
-    def _mismatch(self, node: Node, first: int, second: int, shapes: Sequence[Shape], what: str) -> ShapeError:
+    def _check_ranks(self, node: Node, shapes: Sequence[Shape]) -> None:
+        """Refuse two values of samples whose ranks differ: broadcast from the right, samples would meet other samples."""
+        sampled = [k for k, arg in enumerate(node.args) if arg.index in self.sampled and any(length != 1 for length in shapes[k])]
+        for k in sampled[1:]:
+            if len(shapes[k]) != len(shapes[sampled[0]]):
+                raise self._mismatch(
+                    node, sampled[0], k, shapes, "have different ranks, so that samples would meet other samples",
+                    "Give the data the same number of axes, with length 1 where there is one value for all.",
+                )  # fmt: skip
+
+    def _mismatch(self, node: Node, first: int, second: int, shapes: Sequence[Shape], what: str, hint: str = "") -> ShapeError:
         spans = [node.args[k].span for k in (first, second)]
         texts = [_quote(self.source, span) for span in spans]
         notes = tuple(span for span in spans if span is not None)
         return ShapeError(
             "shape-mismatch", f"{texts[0]} of shape {show(shapes[first])} and {texts[1]} of shape {show(shapes[second])} {what}",
             self.source, node.span or Span(0, 1),
-            "Shapes meet from the right, and each pair of lengths must be equal or hold a 1.", notes,
+            hint or "Shapes meet from the right, and each pair of lengths must be equal or hold a 1.", notes,
         )  # fmt: skip
 
     def _error(self, node: Node, message: str, hint: str) -> ShapeError:
@@ -146,7 +195,11 @@ class _Checker:
                     node, f"axis {one} does not exist: {_quote(self.source, node.args[0].span)} has shape {show(shape)}",
                     f"Axes of this value run from {-rank} to {rank - 1}.",
                 )  # fmt: skip
-        return tuple(one % rank for one in axes if isinstance(one, int))
+        found = tuple(one % rank for one in axes if isinstance(one, int))
+        if len(set(found)) != len(found):
+            what = f"an axis is named twice: with shape {show(shape)}, {axis} are not different axes"
+            raise self._error(node, what, "Name each axis once.")
+        return found
 
     def _reduced(self, node: Node, shape: Shape) -> Shape:
         axes = self._axes(node, shape)

@@ -43,6 +43,7 @@ def sum_to(x, like):
 
 def broadcast_to(x, like):
     """Repeat ``x`` to the shape of ``like``."""
+    x = x if hasattr(x, "shape") else ops.convert_to_tensor(x, like.dtype)
     return x if x.shape == like.shape and None not in tuple(x.shape) else ops.broadcast_to(x, ops.shape(like))
 
 
@@ -272,17 +273,21 @@ def argmin(x, axis):
 
 
 def logcumsumexp(x, axis):
-    """Return the running logsumexp along an axis."""
+    """Return the running logsumexp along an axis; elements far below the largest keep their own running sum."""
+    if x.shape[axis] is not None:
+        return ops.associative_scan(logaddexp, x, axis=axis)
     high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
     high = ops.where(ops.isfinite(high), high, ops.zeros_like(high))
     return ops.log(ops.cumsum(ops.exp(x - high), axis=axis)) + high
 
 
 def logcumsumexp_adjoint(u, x, f, axis):
-    """Return the adjoint of `logcumsumexp`: for each element the later adjoints times its share."""
-    high = ops.max(f, axis=axis, keepdims=True)
-    later = ops.flip(ops.cumsum(ops.flip(u * ops.exp(high - f), axis=axis), axis=axis), axis=axis)
-    return ops.exp(x - high) * later
+    """Return the adjoint of `logcumsumexp`: for each element the later adjoints times its share in each."""
+    u, x, f = (ops.moveaxis(part, axis, -1) for part in (u, x, f))
+    shares = exp_difference(ops.expand_dims(x, -1), ops.expand_dims(f, -2))
+    length = ops.shape(x)[-1]
+    later = ops.expand_dims(ops.arange(length), -1) <= ops.expand_dims(ops.arange(length), 0)
+    return ops.moveaxis(ops.sum(ops.where(later, ops.expand_dims(u, -2) * shares, ops.zeros_like(shares)), axis=-1), -1, axis)
 
 
 def sort_adjoint(u, x, axis):
@@ -314,11 +319,13 @@ def select(x, index):
 
 def unselect(u, x, index=None, start=None, stop=None):
     """Return zeros of the shape of x with ``u`` at the selected places of the last axis."""
-    length = x.shape[-1]
     if index is not None:
-        return u * ops.cast(ops.one_hot(index % length, length), u.dtype)
-    first, last, _ = slice(start, stop).indices(length)
-    return ops.pad(u, [(0, 0)] * (len(x.shape) - 1) + [(first, length - max(first, last))])
+        length = ops.shape(x)[-1]
+        place = ops.equal(ops.arange(length), index if index >= 0 else length + index)
+        return ops.where(place, u, ops.zeros_like(x))
+    before = [] if start is None else [ops.zeros_like(x[..., :start])]
+    after = [] if stop is None else [ops.zeros_like(x[..., stop:])]
+    return ops.concatenate([*before, u, *after], axis=-1) if before or after else u
 
 
 def gather(x, i):
@@ -326,22 +333,23 @@ def gather(x, i):
     i = ops.cast(i, "int32")
     if len(x.shape) == 1:
         return ops.take(x, i, axis=0)
-    return (
-        ops.sum(ops.expand_dims(x, -2) * one_hot_rows(i, x), axis=-1)
-        if i.shape[:-1] != x.shape[:-1]
-        else ops.take_along_axis(x, i, axis=-1)
-    )
+    if i.shape[:-1] == x.shape[:-1]:
+        return ops.take_along_axis(x, i, axis=-1)
+    row = ops.expand_dims(x, -2)
+    return ops.sum(ops.where(one_hot_rows(i, x), row, ops.zeros_like(row)), axis=-1)
 
 
 def one_hot_rows(i, x):
-    """Return positions as rows of zeros with a one, as long as the last axis of x."""
-    return ops.cast(ops.equal(ops.expand_dims(i, -1), ops.arange(x.shape[-1], dtype="int32")), x.dtype)
+    """Return for each position which element of the last axis of x it picks; negative positions count from the end."""
+    length = ops.cast(ops.shape(x)[-1], "int32")
+    i = ops.where(i < 0, i + length, i)
+    return ops.equal(ops.expand_dims(i, -1), ops.cast(ops.arange(ops.shape(x)[-1]), "int32"))
 
 
 def gather_adjoint(u, x, i):
     """Return zeros of the shape of x with ``u`` added at integer positions of the last axis."""
-    rows = one_hot_rows(ops.cast(i, "int32"), x)
-    spread = ops.expand_dims(u, -1) * rows
+    u = ops.expand_dims(u, -1)
+    spread = ops.where(one_hot_rows(ops.cast(i, "int32"), x), u, ops.zeros_like(u))
     if len(x.shape) == 1:
         return ops.sum(spread, axis=tuple(range(len(spread.shape) - 1)))
     return sum_to(ops.sum(spread, axis=-2), x)
@@ -351,26 +359,22 @@ def one_hot(y, n, dtype):
     """Return positions as ones among n zeros; a trailing axis of length 1 is replaced."""
     y = ops.cast(y, "int32")
     y = ops.squeeze(y, axis=-1) if len(y.shape) and y.shape[-1] == 1 else y
-    return ops.cast(ops.equal(ops.expand_dims(y, -1), ops.arange(int(n), dtype="int32")), dtype)
+    return ops.cast(ops.equal(ops.cast(ops.expand_dims(y, -1), dtype), arange(n, dtype)), dtype)
 
 
 def arange(n, dtype):
-    """Return 0, 1, ..., n - 1."""
-    return ops.cast(ops.arange(n), dtype)
+    """Return 0, 1, ..., n - 1; n may be a length that is known only when the program runs."""
+    return ops.cast(ops.arange(ops.cast(n, "int32") if hasattr(n, "shape") and not isinstance(n, np.generic) else int(n)), dtype)
 
 
 def vector(*items, dtype):
-    """Return values one after the other along the last axis."""
-    items = [ops.convert_to_tensor(item, dtype) for item in items]
-    if all(len(item.shape) == 0 for item in items):
-        return ops.stack(items)
-    shape = sum(items[1:], items[0])
-    return ops.concatenate([item + ops.zeros_like(shape) for item in items], axis=-1)
+    """Return numbers one after the other as a vector."""
+    return ops.stack([ops.convert_to_tensor(item, dtype) for item in items])
 
 
 def concat(a, b):
     """Return a and b one after the other along the last axis; other axes broadcast."""
-    dtype = a.dtype if hasattr(a, "dtype") else b.dtype  # a constant is a Python number
+    dtype = getattr(a, "dtype", getattr(b, "dtype", None))  # a constant is a Python number
     a, b = (ops.convert_to_tensor(part, dtype) for part in (a, b))
     a, b = (part if len(part.shape) else ops.reshape(part, (1,)) for part in (a, b))
     a_lead, b_lead = ops.zeros_like(a[..., :1]), ops.zeros_like(b[..., :1])

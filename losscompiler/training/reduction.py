@@ -71,6 +71,12 @@ class Reduction:
                 "sample weights and class weights need a loss for each sample, but this loss reduces over the batch. "
                 "Declare the weights as an input of the loss and use them in the formula."
             )
+        batch = predictions[0].shape[0]
+        if weight is not None and len(values.shape) and values.shape[0] != batch:
+            raise ArgumentError(
+                "sample weights and class weights need a loss for each sample, but the values of this loss are not one a sample "
+                f"(they have shape {tuple(values.shape)}). Declare the weights as an input of the loss and use them in the formula."
+            )
         if mask is not None and reduced & set(range(len(mask.shape))):
             raise ArgumentError(
                 "the net's output carries a mask, but the loss reduces over an axis that the mask covers. "

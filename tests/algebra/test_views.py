@@ -186,3 +186,37 @@ def test_what_has_no_counterpart_is_refused(expression: sympy.Expr) -> None:
     with pytest.raises(lc.FormulaError) as caught:
         lc.compile_loss(expression)
     assert caught.value.code in ("bad-expression", "unknown-name", "unknown-function")
+
+
+@pytest.mark.parametrize(
+    ("formula", "name"),
+    [
+        ("p/sum(p)", "p"), ("dot(normalize(p), normalize(y))", "p"), ("-sum(y*log_softmax(p/T))", "T"), ("sqrt(mean((y - 3*p)**2))", "p"),
+        ("z = normalize(p)\ns = z @ transpose(z)/tau\nlogsumexp(s) - diag(s)", "tau"), ("sum((y - p)**2)**2", "p"),
+        ("u = p - mean(p, axis=0)\nmean(u**2, axis=all)*sum(y*p, axis=all)", "p"), ("std(p) + max(p)*mean(p)", "p"),
+    ],
+)  # fmt: skip
+def test_text_of_a_tensor_derivative_computes_what_runs(formula: str, name: str) -> None:
+    """The text is compiled as a loss of its own; its value is the gradient of the sum that the program computes."""
+    import numpy as np
+
+    generator = np.random.default_rng(3)
+    data = {"y": generator.uniform(0.2, 0.9, (3, 3)), "p": generator.uniform(0.2, 0.9, (3, 3))}
+    loss = lc.compile_loss(formula, findings="ignore")
+    params = {key: 0.7 for key in loss.parameters}
+    used = {key: data[key] for key in loss.graph.data}
+    expected = loss.value_and_gradients(used, params, dtype="float64").gradients[name]
+    head = "\n".join(formula.splitlines()[:-1])
+    shown = lc.compile_loss(f"{head}\n{loss.derivatives.text(name)}", params, findings="ignore")
+    got = shown.value_and_gradients({key: data[key] for key in shown.graph.data}, params, dtype="float64").value
+    np.testing.assert_allclose(np.sum(got) if name in params else np.broadcast_to(got, (3, 3)), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_mixed_derivatives_commute() -> None:
+    loss = lc.compile_loss("logsumexp(p/T) - (p/T)[y]", findings="ignore")
+    assert loss.derivatives.text("p", "T") == loss.derivatives.text("T", "p")
+
+
+def test_what_has_no_second_derivative_says_so() -> None:
+    with pytest.raises(lc.ArgumentError, match="no closed form"):
+        lc.compile_loss("prod(p)", findings="ignore").derivative("p", "p")
