@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import keras
 from keras.src.backend.common.name_scope import current_path
 
 _SCOPE_OF_COMPILED_LOSSES = "compile_loss"
@@ -17,6 +18,16 @@ def inside_compiled_loss() -> bool:
     every backend. (It asks a loss for nothing at the time of ``compile``.)
     """
     return _SCOPE_OF_COMPILED_LOSSES in current_path().split("/")
+
+
+def as_python(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that TensorFlow's AutoGraph runs as it is: it works on shapes, not on tensors."""
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    plain: Callable[..., Any] = tf.autograph.experimental.do_not_convert(function)
+    return plain
 
 
 def mask_of(tensor: Any) -> Any:

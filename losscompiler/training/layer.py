@@ -13,7 +13,7 @@ from losscompiler.errors import ArgumentError, UntrainedLossError
 from losscompiler.graph.shapes import complete, infer
 from losscompiler.pipeline import Stages
 from losscompiler.runtime.keras_layer import FormulaLayer
-from losscompiler.training.keras_internals import inside_compiled_loss
+from losscompiler.training.keras_internals import as_python, inside_compiled_loss
 
 _GRADIENTS = ("analytic", "autodiff")
 
@@ -63,7 +63,7 @@ class LossLayer(FormulaLayer):
                 "Wrap the net instead: model = losscompiler.LossModel(net, loss); model.compile(optimizer)."
             )
         arrays = self._as_list(data)
-        self._check_shapes(arrays)
+        as_python(self._check_shapes)(arrays)
         return super().__call__(arrays, **kwargs)
 
     def _check_shapes(self, arrays: list[Any]) -> None:
