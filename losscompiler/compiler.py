@@ -68,6 +68,8 @@ def compile_loss(
         _role(targets, "targets", "y"), _role(predictions, "predictions", "p"), check_names(inputs, "inputs"), _parameters(params),
         fixed_constants(constants),
     )  # fmt: skip
+    if name is not None and not isinstance(name, str):
+        raise ArgumentError(f"name must be text, not {name!r}.")
     text, title = _text_of(formula)
     loss = CompiledLoss(Stages(text, interface, name or title or "loss"))
     _report(loss, findings)
@@ -85,7 +87,7 @@ def _parameters(params: Mapping[str, Any] | None) -> dict[str, Parameter] | None
         return None
     if not isinstance(params, Mapping):
         raise ArgumentError(f"params must be a mapping from names to numbers or Parameters, not {type(params).__name__}.")
-    return {check_names(name, "params")[0]: value if isinstance(value, Parameter) else Parameter(value) for name, value in params.items()}
+    return {check_names([name], "params")[0]: value if isinstance(value, Parameter) else Parameter(value) for name, value in params.items()}
 
 
 def _text_of(formula: Any) -> tuple[str, str | None]:

@@ -169,6 +169,8 @@ def fixed_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
     from losscompiler.graph.build import check_names
 
     result: dict[str, Any] = {}
+    if constants is not None and not isinstance(constants, Mapping):
+        raise ArgumentError(f"constants must be a mapping from names to numbers or arrays, not {type(constants).__name__}.")
     if constants:
         import numpy as np
 
@@ -179,5 +181,5 @@ def fixed_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
                 raise ArgumentError(f"constant '{name}' must be a number or an array of numbers, not {value!r}.") from None
             if np.isnan(array).any():
                 raise ArgumentError(f"constant '{name}' holds NaN.")
-            result[check_names(name, "constants")[0]] = float(array) if array.ndim == 0 else array
+            result[check_names([name], "constants")[0]] = float(array) if array.ndim == 0 else array
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import losscompiler
 from losscompiler.errors import FormulaError, LossCompilerError
 from losscompiler.graph.build import build
 from losscompiler.graph.constants import constant_values
@@ -149,3 +151,27 @@ def test_a_hundred_thousand_mutated_formulas(seed: int) -> None:
     # Enough survive to reach the later stages, and the mutations reach most kinds of error.
     assert found[""] > 500
     assert len(found) > 20
+
+
+PATHOLOGICAL = {
+    "many undeclared conditions": " or ".join(f"a{i}" for i in range(1600)),
+    "many elementwise maxima": f"max({','.join(f'p-{i}' for i in range(1000))})",
+    "many predictions": f"prediction {','.join(f't{i}' for i in range(400))}\n{'+'.join(f't{i}**2' for i in range(400))}",
+    "rationals that double in length": "b0=0.5\n" + "\n".join(f"b{i}=b{i - 1}*b{i - 1}" for i in range(1, 25)) + "\nb24*p",
+    "sums of rationals that double": "b0=1/3\n" + "\n".join(f"b{i}=b{i - 1}*b{i - 1}+1/7" for i in range(1, 25)) + "\nb24*p",
+    "a product of long decimals": "p*" + "*".join(["0.123456789"] * 600),
+    "a product of 300 factors": "*".join(f"(a{i}+p)" for i in range(300)),
+    "definitions in a chain": "b0=p\n" + "\n".join(f"b{i}=b{i - 1}*b{i - 1}+a{i}" for i in range(1, 300)) + "\nb299",
+    "a matrix function of a number": "triu(1)*p",
+}
+
+
+@pytest.mark.parametrize("name", PATHOLOGICAL)
+def test_pathological_texts_end_soon_in_every_view(name: str) -> None:
+    """Compilation with findings, and the page for people; a generous limit, since machines are noisy."""
+    start = time.perf_counter()
+    with contextlib.suppress(LossCompilerError):
+        loss = losscompiler.compile_loss(PATHOLOGICAL[name], findings="ignore")
+        assert loss.summary()
+        assert loss.source()
+    assert time.perf_counter() - start < 5

@@ -10,25 +10,33 @@ from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node
 
-_LONGEST = 40
+_LONGEST, _MOST_FACTORS, _MOST_BITS = 40, 400, 2_000
 
 
 def collected(graph: Graph, node: Node) -> Node:
     """Return a node with the factors or terms at its top collected; its operands are collected already."""
     if node.op in ("mul", "div"):
-        return _product(graph, *_factors(node))
+        found = _factors(node)
+        return node if found is None else _product(graph, *found)
     if node.op in ("add", "sub"):
         return _sum(graph, node)
     return node
 
 
-def _factors(root: Node) -> tuple[Fraction, dict[int, tuple[Node, int]]]:
-    """Return (rational factor, {index: (base, whole exponent)}) of a product, in the order of the text."""
+def _factors(root: Node) -> tuple[Fraction, dict[int, tuple[Node, int]]] | None:
+    """Return (rational factor, {index: (base, whole exponent)}) of a product, in the order of the text.
+
+    ``None`` for a product of very many factors, which shared subexpressions make quickly, or of very long numbers.
+    """
     coefficient = Fraction(1)
     factors: dict[int, tuple[Node, int]] = {}
     stack: list[tuple[Node, int]] = [(root, 1)]
+    steps = 0
     while stack:
         node, exponent = stack.pop()
+        steps += 1
+        if steps > _MOST_FACTORS or max(coefficient.numerator.bit_length(), coefficient.denominator.bit_length()) > _MOST_BITS:
+            return None
         if node.op == "mul":
             stack += [(node.args[1], exponent), (node.args[0], exponent)]
         elif node.op == "div":
@@ -93,13 +101,7 @@ def _sum(graph: Graph, root: Node) -> Node:
     result: Node | None = None
     for base, factor in terms.values():
         if factor != 0:
-            part = (
-                base
-                if abs(factor) == 1
-                else graph.const(abs(factor))
-                if base.is_number(1)
-                else _product(graph, abs(factor), _factors(base)[1])
-            )
+            part = _scaled(graph, base, abs(factor))
             if result is None:
                 result = part if factor > 0 else graph.make("neg", part)
             else:
@@ -112,5 +114,14 @@ def _term(graph: Graph, node: Node) -> tuple[Node, Fraction]:
         return graph.const(1), node.value
     if node.op not in ("mul", "div", "neg"):
         return node, Fraction(1)
-    coefficient, factors = _factors(node)
-    return _product(graph, Fraction(1), factors), coefficient
+    found = _factors(node)
+    if found is None:
+        return node, Fraction(1)
+    return _product(graph, Fraction(1), found[1]), found[0]
+
+
+def _scaled(graph: Graph, base: Node, factor: Fraction) -> Node:
+    found = None if factor == 1 else (Fraction(1), {}) if base.is_number(1) else _factors(base)
+    if factor == 1 or found is None:
+        return base if factor == 1 else graph.make("mul", graph.const(factor), base)
+    return _product(graph, factor, found[1])

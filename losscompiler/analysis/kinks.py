@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from losscompiler.analysis.domains import Domains
@@ -18,7 +19,7 @@ from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.node import Node
 from losscompiler.graph.printing import node_text
 
-_MOST = 6
+_MOST, _MOST_CONSIDERED = 6, 60
 _TEXT = 16
 _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 _REACHES, _HALVINGS, _STEP = (6.0, 1e4), 45, 1e-5
@@ -47,15 +48,17 @@ def find_kinks(study: Study, domains: Domains, samples: Samples | None) -> Itera
     """Yield the first kinks in the order of the text, and how many more there are."""
     found = ranges(study.nodes, {name: domains.span_of(name) for name in study.symbols}, domains.facts)
     smooth = _smooth(study)
-    kinks = [
+    possible = (
         kink for node in study.nodes for kink in _candidates(study, node)
         if any(operand.index in smooth for operand in kink.operands) and _may_meet(kink, found)
-    ]  # fmt: skip
+    )  # fmt: skip
+    kinks = list(islice(possible, _MOST_CONSIDERED))
     shown = 0
     for position, kink in enumerate(kinks):
         if shown == _MOST:
             more = len(kinks) - position
-            yield study.found("kink", "note", f"there may be {more} more kink{'s' if more > 1 else ''}", "", "", kink.node.span)
+            count = f"{more} more kink{'s' if more > 1 else ''}" if len(kinks) < _MOST_CONSIDERED else "many more kinks"
+            yield study.found("kink", "note", f"there may be {count}", "", "", kink.node.span)
             return
         jump = _jump(study, samples, kink)
         if jump:

@@ -10,6 +10,7 @@ from losscompiler.graph.node import Node
 from losscompiler.graph.printing import node_text
 
 _MOST = 20
+_LARGEST_DERIVED = 2_000
 """Undeclared names that are told of one by one."""
 
 
@@ -49,7 +50,10 @@ def _unused_definitions(study: Study) -> Iterator[Finding]:
 
 
 def _parameters(study: Study) -> Iterator[Finding]:
+    stopped = [name for name in study.parameters if name in study.symbols and name not in study.reached]
     for name in study.parameters:
+        if name in stopped[_MOST:]:
+            continue
         if name not in study.symbols:
             yield study.found(
                 "no-effect", "warning", f"the parameter '{name}' is declared, but the loss does not depend on it",
@@ -60,6 +64,28 @@ def _parameters(study: Study) -> Iterator[Finding]:
                 "no-effect", "warning", f"no gradient reaches the parameter '{name}': it stands only {_where_it_stops(study, name)}",
                 f"Training would leave '{name}' as it is; use a smooth function of it, or give it as a constant.", name,
             )  # fmt: skip
+        elif len(study.nodes) <= _LARGEST_DERIVED and _is_zero(study.slope(name)):
+            yield study.found(
+                "no-effect", "warning", f"the parameter '{name}' has no effect: the derivative of the loss by it is 0 everywhere",
+                "Terms such as 0*a or a - a cancel it; use it, or delete it.", name,
+            )  # fmt: skip
+    if len(stopped) > _MOST:
+        yield study.found(
+            "no-effect",
+            "warning",
+            f"no gradient reaches {len(stopped) - _MOST} more parameters",
+            "Use smooth functions of them.",
+            stopped[_MOST],
+        )
+
+
+def _is_zero(node: Node | None) -> bool:
+    """Tell whether a derivative is 0 as it is written, such as 0*p."""
+    while node is not None and node.op in ("neg", "mul", "div", "sum_to", "broadcast_to", "sum", "mean"):
+        if node.op == "mul" and node.args[1].is_number(0):
+            return True
+        node = node.args[0]
+    return node is not None and node.is_number(0)
 
 
 def _where_it_stops(study: Study, name: str) -> str:

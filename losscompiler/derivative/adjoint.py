@@ -15,6 +15,7 @@ from losscompiler.graph import axes as ax
 from losscompiler.graph.node import Graph, Node
 
 Path: TypeAlias = tuple[tuple[Node, bool], ...]
+_LONGEST_PATH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,17 @@ class Adjoint:
     def times(self, graph: Graph, factor: Node) -> Adjoint:
         """Multiply by a partial derivative; one that is itself conditional and 0 elsewhere lengthens the path."""
         if factor.op == "where" and factor.args[2].is_number(0):
-            return self.on(factor.args[0], True).times(graph, factor.args[1])
+            return self.on(graph, factor.args[0], True).times(graph, factor.args[1])
         if factor.op == "where" and factor.args[1].is_number(0):
-            return self.on(factor.args[0], False).times(graph, factor.args[2])
+            return self.on(graph, factor.args[0], False).times(graph, factor.args[2])
         return Adjoint(graph.simple("mul", self.value, factor), self.path, ax.broadcast(self.axes, factor.axes))
 
-    def on(self, condition: Node, holds: bool) -> Adjoint:
-        """Restrict to where a condition holds, or does not."""
+    def on(self, graph: Graph, condition: Node, holds: bool) -> Adjoint:
+        """Restrict to where a condition holds, or does not; a long path becomes one condition."""
         if (condition, holds) in self.path:
             return self
-        return Adjoint(self.value, (*self.path, (condition, holds)), ax.broadcast(self.axes, condition.axes))
+        path = self.path if len(self.path) < _LONGEST_PATH else ((either(graph, [self.path]), True),)
+        return Adjoint(self.value, (*path, (condition, holds)), ax.broadcast(self.axes, condition.axes))
 
     def materialised(self, graph: Graph) -> Node:
         """Return the adjoint as one node, 0 where it is not active."""

@@ -34,9 +34,14 @@ def broadcast(*parts: Axes) -> Axes:
     if all(part == parts[0] for part in parts):
         return parts[0]
     atoms = frozenset[Atom]().union(*parts)
+    cuts: dict[str, list[frozenset[Axis]]] = {}
+    for name, cut in atoms:
+        cuts.setdefault(name, []).append(cut)
+    if len(cuts) == len(atoms):
+        return atoms
     # An atom that another atom of the same leaf covers adds nothing: p/sum(p) has the shape of p.
     return frozenset(
-        atom for atom in atoms if not any(other != atom and other[0] == atom[0] and _includes(atom[1], other[1]) for other in atoms)
+        (name, cut) for name, found in cuts.items() for cut in found if not any(other != cut and _includes(cut, other) for other in found)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -412,6 +412,8 @@ def _checked_name(name: Any, argument: str) -> str:
 
 def check_names(names: Sequence[str] | str, argument: str) -> tuple[str, ...]:
     """Return a caller's list of names, normalised; a single string counts as one name."""
+    if not isinstance(names, str) and not isinstance(names, Iterable):
+        raise ArgumentError(f"{argument} must hold names such as 'y', not {names!r}.")
     return tuple(_checked_name(name, argument) for name in ((names,) if isinstance(names, str) else names))
 
 

@@ -70,13 +70,19 @@ class Parameter:
     def __post_init__(self) -> None:
         lower, upper = self._checked_bounds()
         object.__setattr__(self, "bounds", (lower, upper))
+        if not isinstance(self.shape, int | str | Sequence):
+            raise ArgumentError(f"shape must hold positive integers or a prediction's name, not {self.shape!r}.")
+        if not isinstance(self.closed, Sequence) or len(self.closed) != 2:
+            raise ArgumentError(f"closed must be a pair (lower, upper) of bool, not {self.closed!r}.")
         shape = (self.shape,) if isinstance(self.shape, int | str) else tuple(self.shape)
         for length in shape:
-            if not (isinstance(length, str) or (isinstance(length, int) and length > 0)):
+            if not (isinstance(length, str) or (isinstance(length, int) and not isinstance(length, bool) and length > 0)):
                 raise ArgumentError(f"shape must hold positive integers or a prediction's name, not {length!r}.")
         init = self._default(lower, upper) if self.init is None else _freeze(self.init, "init")
         if not isinstance(init, float) and not shape:
             shape = _lengths(init)
+            if 0 in shape:
+                raise ArgumentError("init is empty.")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "init", init)
         self._check_init(init)

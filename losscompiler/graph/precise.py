@@ -19,6 +19,7 @@ from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.source import Source
 
+_FAR = 1_000_000
 _LARGEST_EXPONENT = 10_000_000
 """Powers of e beyond this are infinite: exact arithmetic on their exponents would have no end."""
 
@@ -105,6 +106,24 @@ class Arithmetic:
         high, low = max(x, y), min(x, y)
         return high if abs(high) == self.inf else high + self.context.log1p(self.exp(low - high))
 
+    def erfcx(self, x: Any) -> Any:
+        """Return exp(x**2)*erfc(x); far out by its asymptotic series (Abramowitz & Stegun 7.1.23)."""
+        if x <= _FAR:
+            return (self.exp(x * x) if x < 0 else self.context.exp(x * x)) * self.context.erfc(x)
+        square = 2 * x * x
+        return (1 - 1 / square + 3 / square**2 - 15 / square**3) / (x * self.context.sqrt(self.context.pi))
+
+    def scaled_bessel(self, order: int, x: Any) -> Any:
+        """Return exp(-abs(x))*I_order(x); far out by its asymptotic series (Abramowitz & Stegun 9.7.1)."""
+        size = abs(x)
+        if size <= _FAR:
+            return self.context.exp(-size) * self.context.besseli(order, x)
+        series, term = self.number(1), self.number(1)
+        for k in range(1, 9):
+            term *= -(4 * order**2 - (2 * k - 1) ** 2) / (k * 8 * size)
+            series += term
+        return (-1 if order % 2 and x < 0 else 1) * series / self.context.sqrt(2 * self.context.pi * size)
+
     def loggamma(self, x: Any) -> Any:
         """Return log(abs(gamma(x)))."""
         if x <= 0 and x == self.context.floor(x):
@@ -157,7 +176,8 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
         "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
         "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),
         "i0": lambda x: arithmetic.guarded("besseli")(0, x), "i1": lambda x: arithmetic.guarded("besseli")(1, x),
-        "polygamma": arithmetic.polygamma,
+        "polygamma": arithmetic.polygamma, "erfcx": arithmetic.erfcx, "i0e": lambda x: arithmetic.scaled_bessel(0, x),
+        "i1e": lambda x: arithmetic.scaled_bessel(1, x),
     }  # fmt: skip
     if op in simple:
         function = simple[op]

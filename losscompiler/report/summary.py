@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from losscompiler.pipeline import Stages
 
 
+_MOST_SHOWN = 24
+
+
 def indented(text: str, width: int = 2) -> str:
     """Return a text with every line moved to the right."""
     return "\n".join(" " * width + line if line else "" for line in text.splitlines())
@@ -40,8 +43,10 @@ def roles(stages: Stages) -> str:
 
 
 def derivatives(stages: Stages) -> str:
-    """Return each first derivative as one line."""
-    return "\n".join(f"d/d{name} = {stages.derivatives.text(name)}" for name in stages.graph.variables)
+    """Return each first derivative as one line; of very many, the first."""
+    names = stages.graph.variables
+    lines = [f"d/d{name} = {stages.derivatives.text(name)}" for name in names[:_MOST_SHOWN]]
+    return "\n".join([*lines, f"... and {len(names) - _MOST_SHOWN} more"] if len(names) > _MOST_SHOWN else lines)
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

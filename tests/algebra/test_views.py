@@ -203,7 +203,7 @@ def test_text_of_a_tensor_derivative_computes_what_runs(formula: str, name: str)
     generator = np.random.default_rng(3)
     data = {"y": generator.uniform(0.2, 0.9, (3, 3)), "p": generator.uniform(0.2, 0.9, (3, 3))}
     loss = lc.compile_loss(formula, findings="ignore")
-    params = {key: 0.7 for key in loss.parameters}
+    params = dict.fromkeys(loss.parameters, 0.7)
     used = {key: data[key] for key in loss.graph.data}
     expected = loss.value_and_gradients(used, params, dtype="float64").gradients[name]
     head = "\n".join(formula.splitlines()[:-1])
