@@ -199,8 +199,21 @@ class _Builder:
             self._check_free(name, span)
             self.places[name] = span
             declared = self._parameter(statement)
+            self._point_out_default(name, span)
             # What the caller passes wins over the text, so that one text serves several starting values.
             self.parameters.setdefault(name, declared)
+
+    def _point_out_default(self, name: str, span: Span) -> None:
+        """Point out a parameter with the default name of data, where nothing else is declared to be such data."""
+        for role, names in (("target", DEFAULT_TARGETS), ("prediction", DEFAULT_PREDICTIONS)):
+            declared = any(given == role and other not in self._defaults for other, given in self.roles.items())
+            if name in names[:1] and not declared:
+                self.hazards.append(
+                    Hazard(
+                        "name-hazard", name, f"'{name}' is a learnable parameter here, not the {role}, whose default name it is",
+                        f"Name the parameter otherwise, or declare the {role}: '{role} t'.", span,
+                    )
+                )  # fmt: skip
 
     def _parameter(self, statement: tree.ParameterDeclaration) -> Parameter:
         shape = tuple(self._dimension(dimension) for dimension in statement.shape)

@@ -25,7 +25,6 @@ _MASK_FILL: dict[str, int | str] = {
 """What stands in a reduction for elements that ``where`` leaves out."""
 
 
-
 @dataclass
 class Keywords:
     """Keyword arguments of a reduction, resolved."""
@@ -188,8 +187,9 @@ class ExpressionBuilder:
                 node.keywords[0].span, f"Reduce one value ({node.function}(x, axis=...)), or drop the keyword.",
             )  # fmt: skip
         if not least <= given <= most:
-            wanted = str(least) if least == most else f"{least} to {most}"
-            plural = "" if wanted == "1" else "s"
+            chained = row.name in _ELEMENTWISE_OF or row.name in ("maximum", "minimum", "concat")
+            wanted = f"at least {least}" if chained else str(least) if least == most else f"{least} to {most}"
+            plural = "" if wanted.endswith("1") else "s"
             raise FormulaCallError(
                 "arity", f"{node.function} takes {wanted} argument{plural}, got {given}", self.source, self._at(node),
                 f"Write {node.function}({', '.join(row.arguments)}).",

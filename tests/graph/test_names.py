@@ -140,3 +140,9 @@ def test_constants_are_numbers_not_parameters() -> None:
 def test_equal_subexpressions_are_one_node() -> None:
     loss = graph("(y - p)**2 + abs(y - p)")
     assert sum(node.op == "sub" for node in loss.graph._nodes) == 1
+
+
+@pytest.mark.parametrize(("text", "pointed_out"), [("param y\n(y - p)**2", True), ("target t\nparam y\n(t - y*p)**2", False)])
+def test_a_parameter_with_the_default_name_of_data_is_pointed_out(text: str, pointed_out: bool) -> None:
+    hazards = [hazard for hazard in build(parse(text)).hazards if hazard.name == "y"]
+    assert bool(hazards) is pointed_out
