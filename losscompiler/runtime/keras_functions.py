@@ -273,12 +273,21 @@ def argmin(x, axis):
 
 
 def logcumsumexp(x, axis):
-    """Return the running logsumexp along an axis; elements far below the largest keep their own running sum."""
-    if x.shape[axis] is not None:
-        return ops.associative_scan(logaddexp, x, axis=axis)
-    high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-    high = ops.where(ops.isfinite(high), high, ops.zeros_like(high))
-    return ops.log(ops.cumsum(ops.exp(x - high), axis=axis)) + high
+    """Return the running logsumexp along an axis; elements far below the largest keep their own running sum.
+
+    Sums over 1, 2, 4, ... neighbours are joined in turn (Hillis & Steele 1986). An axis of unknown length is shifted by
+    its largest element instead, and loses what lies far below that.
+    """
+    length = x.shape[axis]
+    if length is None:
+        high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
+        high = ops.where(ops.isfinite(high), high, ops.zeros_like(high))
+        return ops.log(ops.cumsum(ops.exp(x - high), axis=axis)) + high
+    x, step = ops.moveaxis(x, axis, -1), 1
+    while step < length:
+        x = logaddexp(x, ops.concatenate([ops.full_like(x[..., :step], -math.inf), x[..., :-step]], axis=-1))
+        step *= 2
+    return ops.moveaxis(x, -1, axis)
 
 
 def logcumsumexp_adjoint(u, x, f, axis):
