@@ -127,5 +127,5 @@ def _linear(graph: Graph, op: str, x: Node, axis: object) -> Node:
     if x.op == "broadcast_to" and x.args[0].constant:
         if op == "mean":
             return x.args[0]
-        return graph.simple("mul", x.args[0], graph.make("count", x.args[1], axis=axis))  # type: ignore[arg-type]
-    return graph.make(op, x, axis=axis)  # type: ignore[arg-type]
+        return graph.simple("mul", x.args[0], graph.make("count", x.args[1], axis=axis))  # type: ignore[arg-type]  # an axis attribute is an axis
+    return graph.make(op, x, axis=axis)  # type: ignore[arg-type]  # an axis attribute is an axis

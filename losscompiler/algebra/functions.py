@@ -13,13 +13,13 @@ from losscompiler.graph.node import Graph
 from losscompiler.source import Source
 
 
-class AxisTag(sympy.Symbol):  # type: ignore[misc]
+class AxisTag(sympy.Symbol):  # type: ignore[misc]  # SymPy has no types
     """How the SymPy view carries ``axis=...`` of a reduction: a symbol that is named like it."""
 
     __slots__ = ()
 
 
-class LossFunction(sympy.Function):  # type: ignore[misc]
+class LossFunction(sympy.Function):  # type: ignore[misc]  # SymPy has no types
     """A function of the loss language without a SymPy counterpart; its derivative is that of the table."""
 
     row: Function

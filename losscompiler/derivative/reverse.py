@@ -127,7 +127,7 @@ class _Sweep:
             return ((active, True),)
         if row.kind is Kind.ALONG_AXIS:
             axis = dict(node.attrs)["axis"]
-            mixed = not ax.covers(ax.reduced(node.axes, axis, self.graph.vectors), active.axes)  # type: ignore[arg-type]
+            mixed = not ax.covers(ax.reduced(node.axes, axis, self.graph.vectors), active.axes)  # type: ignore[arg-type]  # an axis attribute is an axis
             return ((self.graph.make("any", active, axis=axis) if mixed else active, True),)
         share = self.graph.make("broadcast_to", self.graph.make("number", active), node)
         return ((self.graph.make("gt", expand(text, share), self.graph.const(0)), True),)
@@ -171,7 +171,7 @@ class _Sweep:
             u = self.graph.make("broadcast_to", u, node)
         names = dict(zip(row.arguments, node.args, strict=True)) | {"f": node, "u": u}
         attrs = dict(node.attrs)
-        keywords = Keywords(axis=attrs.pop("axis", -1))  # type: ignore[arg-type]
+        keywords = Keywords(axis=attrs.pop("axis", -1))  # type: ignore[arg-type]  # an axis attribute is an axis
         for arg, text in zip(node.args, row.adjoints, strict=True):
             if text == "0" or arg.index not in self.depends:
                 continue
