@@ -10,7 +10,7 @@ from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph import axes as ax
 from losscompiler.graph.axes import AxisArgument
 from losscompiler.graph.node import Graph, Node, reachable
-from losscompiler.stable import merge_powers
+from losscompiler.stable.powers import merge_powers
 
 _LINEAR = ("sum", "mean")
 _ARITHMETIC = ("add", "sub", "mul", "div", "neg")

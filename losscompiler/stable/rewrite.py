@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TypeAlias
 
 from losscompiler.graph.axes import leaf
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.source import Source
-from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
-from losscompiler.stable.powers import MERGED_POWERS, merge_powers
 from losscompiler.stable.rules import LOWERING, RULES, Rule
+from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Step
 from losscompiler.syntax import parse
 
 _VARIABLE = "x"
-Transformation: TypeAlias = tuple[Rule, Callable[[Node], Node | None]]
 
 
 @cache
@@ -47,7 +44,7 @@ def _match(pattern: Node, node: Node, found: dict[str, Node], axes: list[object]
 
 
 def rewrite(
-    graph: Graph, roots: Sequence[Node], rules: Sequence[Rule], transformation: Transformation | None = None
+    graph: Graph, roots: Sequence[Node], rules: Sequence[Rule], steps: Sequence[tuple[Rule, Step]] = ()
 ) -> tuple[dict[int, Node], list[tuple[Rule, Node]]]:
     """Apply rules below the roots, operands first, until none fits.
 
@@ -55,7 +52,7 @@ def rewrite(
         graph: where nodes are made.
         roots: what to rewrite.
         rules: patterns with their replacements.
-        transformation: a rule that no pattern can state, and the function that carries it out where it can.
+        steps: rules that no pattern can state, each with the function that carries it out where it can.
 
     Returns:
         For every node below the roots what stands in its place, and the rules that fired with the node they replaced.
@@ -70,16 +67,23 @@ def rewrite(
         if any(done[arg.index] is not arg for arg in node.args):
             new = graph.make(node.op, *(done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
         for _ in range(4):
-            step = _apply(graph, new, by_operation.get(new.op, ()))
-            if step is None and transformation is not None and not new.constant:
-                other = transformation[1](new)
-                step = None if other is None else (transformation[0], other)
+            step = _apply(graph, new, by_operation.get(new.op, ())) or _carry_out(new, steps)
             if step is None:
                 break
             fired.append((step[0], node))
             new = step[1]
         done[node.index] = new
     return done, fired
+
+
+def _carry_out(node: Node, steps: Sequence[tuple[Rule, Step]]) -> tuple[Rule, Node] | None:
+    if node.constant:
+        return None
+    for rule, step in steps:
+        other = step(node)
+        if other is not None and other is not node:
+            return rule, other
+    return None
 
 
 def _apply(graph: Graph, node: Node, rules: Sequence[Rule]) -> tuple[Rule, Node] | None:
@@ -104,7 +108,7 @@ def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
 
     Powers are brought together first, while they are still powers; then cheaper forms of equal accuracy replace them.
     """
-    merged, _ = rewrite(graph, roots, (), (MERGED_POWERS, lambda node: merge_powers(graph, node)))
+    merged, _ = rewrite(graph, roots, (), [(each.rule, each.begin(graph, {})) for each in MERGING])
     cheap, _ = rewrite(graph, list(merged.values()), LOWERING)
     return {index: cheap[node.index] for index, node in merged.items()}
 
@@ -115,7 +119,7 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     Gradients are derived from the rewritten loss: the derivative of log_sigmoid is accurate where that of
     log(sigmoid) is 0/0.
     """
-    inside = LogDomain(loss.graph, loss.parameters).apply
-    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, (LOG_DOMAIN, inside))
+    steps = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in TRANSFORMATIONS]
+    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, steps)
     definitions = {name: done[node.index] for name, node in loss.definitions.items()}
     return replace(loss, loss=done[loss.loss.index], definitions=definitions), fired
