@@ -25,7 +25,7 @@ from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
 from losscompiler.graph.shapes import infer_known
 from losscompiler.program import Program, schedule
-from losscompiler.stable import Rule, economise, stabilise
+from losscompiler.stable import Rule, economise, loses_digits, stabilise
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
 
@@ -94,7 +94,9 @@ class Stages:
             by_name={name: None if node is None else cheap[node.index] for name, node in found.by_name.items()},
         )  # fmt: skip
         definitions = {name: cheap[node.index] for name, node in stable.definitions.items()}
-        return schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
+        program = schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
+        roots = [lowered.value, *(node for node in lowered.by_name.values() if node is not None)]
+        return replace(program, wide=loses_digits(self.graph, roots))
 
     @cached_property
     def generated(self) -> KerasModule:

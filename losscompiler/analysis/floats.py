@@ -179,8 +179,17 @@ class Plan:
         self.nodes = reachable(self.roots)
         self.cost = sum(_cost(node) for node in self.nodes)
 
-    def values(self, values: Mapping[str, Any]) -> list[Any]:
+    @property
+    def slow(self) -> bool:
+        """Whether a function is evaluated by mpmath, element by element."""
+        return any(_cost(node) == _SLOW for node in self.nodes)
+
+    def values(self, values: Mapping[str, Any], *, single: bool = False) -> list[Any]:
         """Return the roots as float64 arrays.
+
+        Args:
+            values: numbers and arrays by symbol.
+            single: round the result of every operation to float32.
 
         Raises:
             ValueError, IndexError, OverflowError: if the shapes of the values, or positions among them, do not fit the graph.
@@ -199,6 +208,8 @@ class Plan:
                 else:
                     function = known.get(node.op) or _otherwise(node)
                     done[node.index] = function(node, *(done[arg.index] for arg in node.args))
+                if single and not node.boolean:
+                    done[node.index] = np.asarray(np.asarray(done[node.index], "float32"), float)
         return [np.asarray(done[root.index], dtype=float) for root in self.roots]
 
 

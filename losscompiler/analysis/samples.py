@@ -171,6 +171,10 @@ class Samples:
         first = tuple(self.samples())
         return first if self.study.loss.pointwise else (*first, *islice(self.samples(2), len(first), None))
 
+    def is_position(self, name: str) -> bool:
+        """Tell whether a symbol picks elements, as a class label does."""
+        return name in self._positions
+
     def _column(self, name: str, kind: str, random: Any, shape: Shape, rows: int | None = None) -> Any:
         import numpy as np
 
@@ -183,7 +187,7 @@ class Samples:
         special = self._special.get(name)
         if special:
             value = np.where(random.random(value.shape) < _SHARE_OF_SPECIAL_VALUES, random.choice(special, value.shape), value)
-        return _within(value, self.domains.span_of(name), random)
+        return within(value, self.domains.span_of(name), random)
 
     # -- shapes
     @property
@@ -284,7 +288,7 @@ def _drawn(kind: str, predicted: bool, random: Any, shape: tuple[int, ...]) -> A
     return 2 * labels - 1 if kind == "signs" else labels
 
 
-def _within(value: Any, span: Interval, random: Any) -> Any:
+def within(value: Any, span: Interval, random: Any) -> Any:
     """Return values with those outside an interval drawn anew inside it."""
     import numpy as np
 

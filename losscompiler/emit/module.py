@@ -202,7 +202,10 @@ class _ModuleWriter:
         fits = len(returned) > 1 and len(line) + 8 <= _LONGEST_LINE
         pull.append(line if fits else _tuple(returned))
         what = ", ".join(identifier for _, identifier in variables)
+        if program.wide:
+            self.writer.used.add("double_inside")
         lines = [
+            *(["@double_inside"] if program.wide else []),
             f"def value_and_pullback({self.arguments}):",
             f'    """Return the loss, and the function that takes a gradient of the loss back to ({what})."""',
             *(_fold(f"    {line}") for line in body),

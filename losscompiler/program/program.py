@@ -28,6 +28,7 @@ class Program:
         upstream: symbol of the gradient that flows in.
         gradients: by variable; ``None`` where the loss does not depend on it.
         names: identifier of every symbol.
+        wide: whether it loses digits in float32, so that it is computed in float64 and rounded at the end.
     """
 
     forward: tuple[Assignment, ...]
@@ -37,6 +38,7 @@ class Program:
     upstream: Node
     gradients: dict[str, Node | None]
     names: dict[str, str]
+    wide: bool = False
 
     @property
     def value_operations(self) -> int:

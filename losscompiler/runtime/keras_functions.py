@@ -6,6 +6,7 @@ functions. Nothing here depends on the rest of the package. Arrays are tensors o
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 
@@ -86,6 +87,51 @@ def unbounded(value, lower, upper):
     distance = value - lower if upper is None else upper - value
     distance = np.where(distance <= 0, 1e-3, distance)
     return distance + np.log(-np.expm1(-distance))
+
+
+# -------------------------------------------------------------------------------------------------------- precision
+def float64_scope():
+    """Return a context in which the backend makes float64 tensors; only JAX has to be told."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.enable_x64(True)
+
+
+def widest_dtype(x):
+    """Return float64, or the dtype of ``x`` on devices that have no float64."""
+    device = getattr(getattr(x, "device", None), "type", "")
+    return keras.backend.standardize_dtype(x.dtype) if device == "mps" else "float64"
+
+
+def double_inside(value_and_pullback):
+    """Let a value and its pullback compute in float64; arrays that come in and go out keep their dtype.
+
+    It decorates losses that lose digits in float32: differences of almost equal numbers, or intermediate results beyond its range.
+    """
+
+    def wrapped(*arrays):
+        arrays = [ops.convert_to_tensor(x) for x in arrays]
+        dtype = keras.backend.standardize_dtype(next((x for x in arrays if "float" in keras.backend.standardize_dtype(x.dtype)), arrays[0]).dtype)
+        wide = widest_dtype(arrays[0])
+        if dtype == wide:
+            return value_and_pullback(*arrays)
+        with float64_scope():
+            loss, pullback = value_and_pullback(*(ops.cast(x, wide) for x in arrays))
+            loss = ops.cast(loss, dtype)
+
+        def narrow(upstream):
+            with float64_scope():
+                found = pullback(ops.cast(upstream, wide))
+                found = found if isinstance(found, tuple) else (found,)
+                return tuple(ops.cast(gradient, dtype) for gradient in found)
+
+        return loss, narrow
+
+    # Not functools.wraps, whose mark sends TensorFlow's autograph in search of the source of what it wrapped.
+    wrapped.__name__, wrapped.__doc__ = value_and_pullback.__name__, value_and_pullback.__doc__
+    return wrapped
 
 
 # ------------------------------------------------------------------------------------------- the backend's functions

@@ -1,7 +1,8 @@
 """Forms that are accurate in floating point, in place of those that a user wrote."""
 
+from losscompiler.stable.precision import loses_digits
 from losscompiler.stable.rewrite import economise, rewrite, stabilise
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Transformation
 
-__all__ = ["LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "rewrite", "stabilise"]
+__all__ = ["LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "loses_digits", "rewrite", "stabilise"]

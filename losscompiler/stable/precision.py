@@ -1,0 +1,133 @@
+"""Whether a program loses digits in float32, and so has to be computed in float64.
+
+A condition analysis by sampling: the program is evaluated with every operation rounded to float32, and in float64, at
+points of the loss's own domain that include very small, very large and nearly equal numbers. An error is measured in
+units of what float32 can do: the rounding of the result, or what rounding the inputs alone may cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from losscompiler.analysis.domains import Domains, settle
+from losscompiler.analysis.floats import Plan
+from losscompiler.analysis.samples import KINDS, Samples
+from losscompiler.analysis.study import Study
+from losscompiler.derivative.reverse import UPSTREAM
+from losscompiler.graph.loss_graph import LossGraph
+from losscompiler.graph.node import Node, reachable
+
+MOST_UNITS = 12.0
+"""Error, in units of what float32 can do, beyond which a program counts as losing digits."""
+
+_ROWS, _ROUNDS, _ROUNDS_WITH_REDUCTIONS = 192, 3, 8
+_LARGEST = 600
+"""Nodes of the largest program that is probed; larger ones are computed in float64 unseen."""
+
+_UNIT, _SHAKE = 2.0**-23, 2.0**-30
+_LARGEST_FLOAT, _SMALLEST_NORMAL = 3.4028234663852886e38, 1.1754943508222875e-38
+
+
+def loses_digits(loss: LossGraph, roots: list[Node]) -> bool:
+    """Tell whether value or gradients come out wrong by more than `MOST_UNITS` in float32.
+
+    Args:
+        loss: the loss as written, for the domains of its symbols.
+        roots: value and gradients as they are computed.
+    """
+    nodes = reachable(roots)
+    if not any(node.args and not node.constant for node in nodes):
+        return False
+    plan = Plan(roots)
+    if len(nodes) > _LARGEST or plan.slow:
+        return True
+    study = Study.of(loss)
+    domains = settle(study)
+    samples = Samples(study, domains)
+    if samples.shape is None:
+        return True
+    seen = False
+    for values in _points(samples, domains, loss):
+        try:
+            wrong, usable = _errors(plan, values)
+        except (ValueError, IndexError, OverflowError):
+            continue
+        if wrong:
+            return True
+        seen |= usable
+    return not seen
+
+
+def _points(samples: Samples, domains: Domains, loss: LossGraph) -> Iterator[dict[str, Any]]:
+    """Yield values of all symbols, as float32 numbers."""
+    import numpy as np
+
+    for turn in range(_ROUNDS if loss.loss.pointwise else _ROUNDS_WITH_REDUCTIONS):
+        for kind in KINDS[:-1]:
+            random = np.random.default_rng([turn, KINDS.index(kind)])
+            data = samples.data(kind, turn, _ROWS if loss.loss.pointwise else None)
+            values = dict(samples.nearby(turn))
+            if loss.loss.pointwise:
+                lead = next((np.shape(x) for x in data.values()), (1,))
+                values = {name: np.broadcast_to(x, lead) if np.ndim(x) == 0 else x for name, x in values.items()}
+            values |= data
+            moved: dict[str, Any] = {}
+            for name, x in values.items():
+                if not samples.is_position(name) and turn:
+                    x = _spread(x, name, domains, random, moved)
+                moved[name] = np.asarray(np.asarray(x, "float32"), "float64")
+            yield {**loss.constants, **moved}
+
+
+def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[str, Any]) -> Any:
+    """Return values of which many are tiny, large, close to a bound, or close to another symbol's."""
+    import numpy as np
+
+    from losscompiler.analysis.samples import within
+
+    x = np.asarray(x, dtype=float)
+    span = domains.span_of(name)
+    # Alike along the last axis half of the time: whole rows are then close to another symbol's.
+    choice = random.integers(0, 7, x.shape if random.random() < 0.5 else (*x.shape[:-1], 1))
+    sign = np.where(x < 0, -1.0, 1.0)
+    result = np.where(choice == 1, sign * 10.0 ** random.uniform(-6, 4, x.shape), x)
+    result = np.where(choice == 2, sign * 10.0 ** random.uniform(-22, 22, x.shape), result)
+    step = 10.0 ** random.uniform(-6, -1, x.shape)
+    if np.isfinite(span.low):
+        result = np.where(choice == 3, span.low + step, result)
+    if np.isfinite(span.high):
+        result = np.where(choice == 4, span.high - step, result)
+    same = [other for other in others.values() if np.shape(other) == x.shape]
+    if same:
+        result = np.where(choice == 5, same[-1] * (1 + step * random.choice([-1.0, 0.0, 1.0], x.shape)), result)
+    return within(result, span, random)
+
+
+def _errors(plan: Plan, values: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Return whether a root is wrong somewhere in float32, and whether there was anything to compare."""
+    import numpy as np
+
+    shape = np.broadcast_shapes(*(np.shape(x) for x in values.values())) if plan.roots[0].pointwise else None
+    given = {**values, UPSTREAM: np.ones(shape if shape is not None else ())}
+    if shape is None:
+        (value,) = Plan(plan.roots[:1]).values(given)
+        given[UPSTREAM] = np.ones(np.shape(value))
+    truth = plan.values(given)
+    narrow = plan.values(given, single=True)
+    random = np.random.default_rng(0)
+    changes = [np.zeros(np.shape(root)) for root in truth]
+    with np.errstate(all="ignore"):
+        for name in sorted(set(given) - {UPSTREAM}):
+            signs = random.choice([-1.0, 1.0], np.shape(given[name]))
+            moved = plan.values({**given, name: given[name] * (1 + _SHAKE * signs)})
+            for change, root, other in zip(changes, truth, moved, strict=True):
+                change += np.nan_to_num(np.abs(other - root) * (_UNIT / _SHAKE), nan=np.inf)
+        usable = False
+        for root, found, change in zip(truth, narrow, changes, strict=True):
+            judged = np.isfinite(root) & (np.abs(root) <= _LARGEST_FLOAT)
+            unit = np.maximum(np.maximum(_UNIT * np.abs(root), change), _SMALLEST_NORMAL)
+            usable |= bool(judged.any())
+            if bool((judged & ~(np.abs(found - root) <= MOST_UNITS * unit)).any()):
+                return True, True
+    return False, usable
