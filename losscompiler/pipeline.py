@@ -25,7 +25,7 @@ from losscompiler.graph.node import Node
 from losscompiler.graph.parameter import Parameter
 from losscompiler.graph.shapes import infer_known
 from losscompiler.program import Program, schedule
-from losscompiler.stable import Rule, economise, loses_digits, stabilise
+from losscompiler.stable import Rule, economise, loses_digits, mend, stabilise
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
 
@@ -74,6 +74,11 @@ class Stages:
         return self._stabilised[1]
 
     @cached_property
+    def mended(self) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
+        """The accurate forms with their removable singularities mended, and what was done: what programs come from."""
+        return mend(self.stable, self.graph)
+
+    @cached_property
     def gradients(self) -> Gradients:
         """Adjoints of all predictions and parameters."""
         return gradients(self.stable.graph, self.stable.loss, self.stable.variables)
@@ -86,7 +91,8 @@ class Stages:
     @cached_property
     def program(self) -> Program:
         """Value and gradients as one straight-line program."""
-        stable, found = self.stable, self.gradients
+        stable, repairs = self.mended
+        found = gradients(stable.graph, stable.loss, stable.variables) if repairs else self.gradients
         wanted = {name: node for name, node in found.by_name.items() if node is not None}
         cheap = economise(stable.graph, [found.value, *wanted.values(), *stable.definitions.values()])
         lowered = replace(
@@ -96,7 +102,7 @@ class Stages:
         definitions = {name: cheap[node.index] for name, node in stable.definitions.items()}
         program = schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
         roots = [lowered.value, *(node for node in lowered.by_name.values() if node is not None)]
-        return replace(program, wide=loses_digits(self.graph, roots))
+        return replace(program, wide=bool(repairs) or loses_digits(self.graph, roots))
 
     @cached_property
     def generated(self) -> KerasModule:

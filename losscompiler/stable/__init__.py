@@ -3,6 +3,7 @@
 from losscompiler.stable.precision import loses_digits
 from losscompiler.stable.rewrite import economise, rewrite, stabilise
 from losscompiler.stable.rules import LOWERING, RULES, Rule
+from losscompiler.stable.singularities import mend
 from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Transformation
 
-__all__ = ["LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "loses_digits", "rewrite", "stabilise"]
+__all__ = ["LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "loses_digits", "mend", "rewrite", "stabilise"]

@@ -1,0 +1,244 @@
+"""Power series of an expression in one symbol around a point, with coefficients that are expressions in the other symbols.
+
+Coefficients are made on demand, order by order. Those of a function g(h) follow from its derivative in the table of
+functions: with f = g(h), the product rule on f' = g'(h) h' gives k f_k as a sum over j of j h_j d_(k-j), where d are the
+coefficients of g'(h), which may hold f itself, but only up to order k - 1 (Griewank & Walther 2008, chapter 13).
+A quotient lowers the order by that of its denominator's first coefficient other than 0, so that 0/0 resolves by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from losscompiler.functions import FUNCTIONS, Kind
+from losscompiler.graph.expressions import ExpressionBuilder, Keywords
+from losscompiler.graph.node import Graph, Node
+from losscompiler.source import Source
+
+_HIGHEST_ZERO = 4
+"""Order up to which a denominator may vanish."""
+_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
+
+
+class NotAnalyticError(Exception):
+    """The expression has no power series at the point, or none that this arithmetic finds."""
+
+
+class Expansion:
+    """The series of expressions in one symbol around a centre.
+
+    Args:
+        graph: where coefficients are made.
+        name: the symbol.
+        centre: the point, an expression in other symbols.
+        vanishes: tells whether an expression in the other symbols is 0 for all their values.
+        most: how many nodes the coefficients may add to the graph.
+
+    Raises:
+        NotAnalyticError: from any method, where there is no such series.
+    """
+
+    def __init__(self, graph: Graph, name: str, centre: Node, vanishes: Callable[[Node], bool], most: int) -> None:
+        self.graph = graph
+        self.name = name
+        self.centre = centre
+        self.vanishes = vanishes
+        self.most = len(graph) + most
+        self._coefficients: dict[tuple[int, int], Node | None] = {}
+        self._lowest: dict[int, int] = {}
+        self._moving: dict[int, bool] = {}
+        self._builder = ExpressionBuilder(graph, Source(""), _no_name, graph.simple, internal=True)
+
+    def coefficient(self, node: Node, order: int) -> Node | None:
+        """Return the coefficient of (symbol - centre)**order in a node; ``None`` for 0."""
+        if not self._moves(node):
+            return node if order == 0 and not node.is_number(0) else None
+        if order < self.lowest(node):
+            return None
+        key = node.index, order
+        if key not in self._coefficients:
+            found = self._computed(node, order)
+            if len(self.graph) > self.most:
+                raise NotAnalyticError
+            if found is not None and (found.is_number(0) or (not found.constant and self.vanishes(found))):
+                found = None
+            self._coefficients[key] = found
+        return self._coefficients[key]
+
+    def lowest(self, node: Node) -> int:
+        """Return an order below which all coefficients are 0."""
+        if not self._moves(node):
+            return 0
+        if node.index not in self._lowest:
+            self._lowest[node.index] = self._lowest_of(node)
+        return self._lowest[node.index]
+
+    def first(self, node: Node) -> int:
+        """Return the order of the first coefficient other than 0."""
+        low = self.lowest(node)
+        for order in range(low, low + _HIGHEST_ZERO + 1):
+            if self.coefficient(node, order) is not None:
+                return order
+        raise NotAnalyticError
+
+    # -- orders
+    def _lowest_of(self, node: Node) -> int:
+        match node.op:
+            case "add" | "sub" | "where":
+                return min(self.lowest(arg) for arg in node.args if not arg.boolean)
+            case "neg" | "sum" | "mean":
+                return self.lowest(node.args[0])
+            case "mul":
+                return self.lowest(node.args[0]) + self.lowest(node.args[1])
+            case "div":
+                return self.lowest(node.args[0]) - self.first(node.args[1])
+            case "pow" if _whole(node.args[1]) is not None:
+                exponent = _whole(node.args[1]) or 0
+                return exponent * (self.lowest(node.args[0]) if exponent > 0 else self.first(node.args[0]))
+        return 0
+
+    def _moves(self, node: Node) -> bool:
+        if node.index not in self._moving:
+            self._moving[node.index] = node.name == self.name if node.op == "symbol" else any(self._moves(arg) for arg in node.args)
+        return self._moving[node.index]
+
+    # -- coefficients
+    def _computed(self, node: Node, order: int) -> Node | None:
+        match node.op:
+            case "symbol":
+                return self.centre if order == 0 else self.graph.const(1) if order == 1 else None
+            case "add" | "sub":
+                return self._sum(node.op, self.coefficient(node.args[0], order), self.coefficient(node.args[1], order))
+            case "neg":
+                return self._sum("sub", None, self.coefficient(node.args[0], order))
+            case "mul":
+                return self._product(node.args[0], node.args[1], order)
+            case "div":
+                return self._quotient(node, order)
+            case "pow":
+                return self._power(node, order)
+            case "where":
+                return self._choice(node, order)
+            case "sum" | "mean":
+                part = self.coefficient(node.args[0], order)
+                return None if part is None else self.graph.simple(node.op, part, **node.attributes)
+            case "logsumexp":
+                total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), **node.attributes)
+                return self.coefficient(self.graph.simple("log", total), order)
+        if FUNCTIONS[node.op].kind is not Kind.ELEMENTWISE or not FUNCTIONS[node.op].partials or node.boolean:
+            raise NotAnalyticError
+        return self._function(node, order)
+
+    def _sum(self, op: str, left: Node | None, right: Node | None) -> Node | None:
+        if right is None:
+            return left
+        if left is None:
+            return right if op == "add" else self.graph.simple("neg", right)
+        return self.graph.simple(op, left, right)
+
+    def _times(self, left: Node | None, right: Node | None) -> Node | None:
+        return None if left is None or right is None else self.graph.simple("mul", left, right)
+
+    def _product(self, left: Node, right: Node, order: int) -> Node | None:
+        total: Node | None = None
+        for i in range(self.lowest(left), order - self.lowest(right) + 1):
+            total = self._sum("add", total, self._times(self.coefficient(left, i), self.coefficient(right, order - i)))
+        return total
+
+    def _quotient(self, node: Node, order: int) -> Node | None:
+        above, below = node.args
+        first = self.first(below)
+        leading = self.coefficient(below, first)
+        assert leading is not None
+        total = self.coefficient(above, order + first)
+        for j in range(1, order - self.lowest(node) + 1):
+            total = self._sum("sub", total, self._times(self.coefficient(below, first + j), self.coefficient(node, order - j)))
+        if total is not None and leading.op == "const" and isinstance(leading.value, Fraction):
+            return self.graph.simple("mul", self.graph.const(1 / leading.value), total)
+        return None if total is None else self.graph.simple("div", total, leading)
+
+    def _power(self, node: Node, order: int) -> Node | None:
+        base, exponent = node.args
+        whole = _whole(exponent)
+        if whole is not None and self.first(base) != 0:
+            if whole < 0:
+                inverse = self.graph.simple("div", self.graph.const(1), self.graph.simple("pow", base, self.graph.const(-whole)))
+                return self.coefficient(inverse, order)
+            rest = self.graph.simple("pow", base, self.graph.const(whole - 1))
+            return self._product(base, rest, order)
+        if self._moves(exponent):
+            # The exponent may have a pole where the logarithm has a zero, as in (1 + x*z)**(1/x).
+            logarithm = self.graph.simple("log", base)
+            return self.coefficient(self.graph.simple("exp", self.graph.simple("mul", exponent, logarithm)), order)
+        return self._function(node, order)
+
+    def _choice(self, node: Node, order: int) -> Node | None:
+        condition, then, otherwise = node.args
+        holds = self._at_centre(condition)
+        if isinstance(holds, bool):
+            return self.coefficient(then if holds else otherwise, order)
+        left, right = self.coefficient(then, order), self.coefficient(otherwise, order)
+        if left is None and right is None:
+            return None
+        zero = self.graph.const(0)
+        return self.graph.simple("where", holds, left or zero, right or zero)
+
+    def _at_centre(self, condition: Node) -> Node | bool:
+        """Return a condition close to the centre; it must not change there, but for the equality that singles out the centre."""
+        if not self._moves(condition):
+            return condition
+        if condition.op in _COMPARISONS:
+            left, right = (self.coefficient(arg, 0) or self.graph.const(0) for arg in condition.args)
+            if left is right or self.vanishes(self.graph.simple("sub", left, right)):
+                if condition.op in ("eq", "ne"):
+                    return condition.op == "ne"
+                raise NotAnalyticError
+            return self.graph.simple(condition.op, left, right)
+        raise NotAnalyticError
+
+    def _function(self, node: Node, order: int) -> Node | None:
+        row = FUNCTIONS[node.op]
+        if any(self.lowest(arg) < 0 and self.first(arg) < 0 for arg in node.args):
+            raise NotAnalyticError
+        if order == 0:
+            return self._start(node)
+        names = dict(zip(row.arguments, node.args, strict=True)) | {"f": node}
+        total: Node | None = None
+        for arg, text in zip(node.args, row.partials, strict=True):
+            if text == "0" or not self._moves(arg):
+                continue
+            slope = self._builder.expand(text, names, Keywords(), None)
+            for j in range(1, order + 1):
+                part = self._times(self.coefficient(arg, j), self.coefficient(slope, order - j))
+                total = self._sum("add", total, None if part is None else self.graph.simple("mul", self.graph.const(Fraction(j, order)), part))
+        return total
+
+    def _start(self, node: Node) -> Node:
+        """Return a function's value at the centre, where its argument must be inside the region in which it is smooth."""
+        zero = self.graph.const(0)
+        args = [self.coefficient(arg, 0) or zero for arg in node.args]
+        singular = node.op in ("log", "sqrt", "abs", "sign", "cbrt", "pow") and args[0] is zero
+        if singular or (FUNCTIONS[node.op].kink and node.op not in ("abs", "sign")):
+            raise NotAnalyticError
+        return self.graph.simple(node.op, *args, **node.attributes) if any(not arg.constant for arg in args) else _folded(self.graph, node, args)
+
+
+def _folded(graph: Graph, node: Node, args: list[Node]) -> Node:
+    """Return a function of constants, by its value where that is simple."""
+    known = {"exp": (0, 1), "expm1": (0, 0), "log": (1, 0), "log1p": (0, 0), "sin": (0, 0), "cos": (0, 1), "sinh": (0, 0), "cosh": (0, 1),
+             "tanh": (0, 0), "atan": (0, 0), "asin": (0, 0), "asinh": (0, 0), "atanh": (0, 0), "tan": (0, 0)}  # fmt: skip
+    at, value = known.get(node.op, (None, None))
+    if at is not None and args[0].is_number(at):
+        return graph.const(value)  # type: ignore[arg-type]  # the table's second numbers are integers
+    return graph.simple(node.op, *args, **node.attributes)
+
+
+def _whole(exponent: Node) -> int | None:
+    if exponent.op == "const" and isinstance(exponent.value, Fraction) and exponent.value.denominator == 1 and abs(exponent.value) <= 8:
+        return int(exponent.value)
+    return None
+
+
+def _no_name(name: object) -> Node:
+    raise AssertionError(f"{name} is bound by the caller")
