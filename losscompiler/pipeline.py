@@ -76,7 +76,8 @@ class Stages:
     @cached_property
     def mended(self) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
         """The accurate forms with their removable singularities mended, and what was done: what programs come from."""
-        return mend(self.stable, self.graph)
+        mended, repairs = mend(self.stable, self.graph)
+        return (stabilise(mended)[0] if repairs else mended), repairs
 
     @cached_property
     def gradients(self) -> Gradients:

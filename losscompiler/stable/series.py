@@ -12,12 +12,15 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from losscompiler.functions import FUNCTIONS, Kind
+from losscompiler.graph import axes as ax
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node
 from losscompiler.source import Source
 
 _HIGHEST_ZERO = 4
 """Order up to which a denominator may vanish."""
+_COUNTS = frozenset({"count", "eye_like"})
+"""Functions of a shape alone."""
 _COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
@@ -34,17 +37,19 @@ class Expansion:
         centre: the point, an expression in other symbols.
         vanishes: tells whether an expression in the other symbols is 0 for all their values.
         most: how many nodes the coefficients may add to the graph.
+        indifferent: conditions, by index, between branches that are equal wherever both are defined; they need no series.
 
     Raises:
         NotAnalyticError: from any method, where there is no such series.
     """
 
-    def __init__(self, graph: Graph, name: str, centre: Node, vanishes: Callable[[Node], bool], most: int) -> None:
+    def __init__(self, graph: Graph, name: str, centre: Node, vanishes: Callable[[Node], bool], most: int, indifferent: frozenset[int]) -> None:
         self.graph = graph
         self.name = name
         self.centre = centre
         self.vanishes = vanishes
         self.most = len(graph) + most
+        self.indifferent = indifferent
         self._coefficients: dict[tuple[int, int], Node | None] = {}
         self._lowest: dict[int, int] = {}
         self._moving: dict[int, bool] = {}
@@ -100,7 +105,8 @@ class Expansion:
 
     def _moves(self, node: Node) -> bool:
         if node.index not in self._moving:
-            self._moving[node.index] = node.name == self.name if node.op == "symbol" else any(self._moves(arg) for arg in node.args)
+            inside = node.op not in _COUNTS and any(self._moves(arg) for arg in node.args[: 1 if node.op == "broadcast_to" else None])
+            self._moving[node.index] = node.name == self.name if node.op == "symbol" else inside
         return self._moving[node.index]
 
     # -- coefficients
@@ -121,14 +127,22 @@ class Expansion:
             case "where":
                 return self._choice(node, order)
             case "sum" | "mean":
-                part = self.coefficient(node.args[0], order)
-                return None if part is None else self.graph.simple(node.op, part, **node.attributes)
+                return self._reduced(node, order)
             case "logsumexp":
                 total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), **node.attributes)
                 return self.coefficient(self.graph.simple("log", total), order)
         if FUNCTIONS[node.op].kind is not Kind.ELEMENTWISE or not FUNCTIONS[node.op].partials or node.boolean:
             raise NotAnalyticError
         return self._function(node, order)
+
+    def _reduced(self, node: Node, order: int) -> Node | None:
+        (x,) = node.args
+        part = self.coefficient(x, order)
+        if part is None:
+            return None
+        # A coefficient that has lost axes still counts once for every element along them.
+        part = part if ax.covers(part.axes, x.axes) else self.graph.make("broadcast_to", part, x)
+        return self.graph.simple(node.op, part, **node.attributes)
 
     def _sum(self, op: str, left: Node | None, right: Node | None) -> Node | None:
         if right is None:
@@ -186,7 +200,7 @@ class Expansion:
 
     def _at_centre(self, condition: Node) -> Node | bool:
         """Return a condition close to the centre; it must not change there, but for the equality that singles out the centre."""
-        if not self._moves(condition):
+        if not self._moves(condition) or condition.index in self.indifferent:
             return condition
         if condition.op in _COMPARISONS:
             left, right = (self.coefficient(arg, 0) or self.graph.const(0) for arg in condition.args)

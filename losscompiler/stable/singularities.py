@@ -36,7 +36,7 @@ _AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20
 _AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
 """Distances, the second relative to the point."""
 
-_TERMS, _NEGLIGIBLE = 7, Fraction(1, 10**11)
+_TERMS, _TERMS_AT_TIES, _NEGLIGIBLE = 7, 5, Fraction(1, 10**8)
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14)
 _LARGEST, _MOST_ADDED = 260, 3000
 _LARGEST_FLOAT, _SMALLEST_NORMAL, _UNIT = 3.4028234663852886e38, 1.1754943508222875e-38, 2.0**-23
@@ -105,6 +105,7 @@ class _Mender:
         self.names = loss.variables
         self.given = self._roots(loss.loss)
         self.work = _WORK
+        self.indifferent: set[int] = set()
 
     def run(self, names: Sequence[str]) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
         """Try every candidate of every symbol."""
@@ -112,10 +113,9 @@ class _Mender:
         rows = self._rows() if self.samples.shape is not None else []
         if not rows:
             return self.loss, []
-        for name in names:
-            centres = poles(self.graph, self.loss.loss, name)
-            zero = self.graph.const(0)
-            for centre in [*centres, *([] if zero in centres else [zero])]:
+        # Parameters first: the series around a tie of data is then made of the loss as mended.
+        for name in sorted(names, key=lambda name: name in self.loss.predictions):
+            for centre in self._centres(name):
                 if self.work < 0:
                     break
                 probe = self._probe(name, centre, rows)
@@ -131,6 +131,13 @@ class _Mender:
                         done.append((_rule(name, centre, words), self.loss.loss))
                         break
         return replace(self.loss, loss=current), done
+
+    def _centres(self, name: str) -> list[Node]:
+        """Return where a symbol may be singular: poles first, 0, and the targets to which it may be equal."""
+        centres = [*poles(self.graph, self.loss.loss, name), self.graph.const(0)]
+        if name in self.loss.predictions:
+            centres += [node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name in self.loss.targets]
+        return list(dict.fromkeys(centres))
 
     def _roots(self, loss: Node) -> list[Node]:
         """Return value and derivatives, element by element where the loss is elementwise."""
@@ -249,11 +256,12 @@ class _Mender:
 
     def _series(self, name: str, centre: Node, current: Node, rows: list[dict[str, Array]]) -> Node | None:
         graph, zero = self.graph, self.graph.const(0)
+        count = _TERMS_AT_TIES if centre.op == "symbol" else _TERMS
         try:
-            expansion = Expansion(graph, name, centre, _vanishing(rows), _MOST_ADDED)
-            if any(expansion.coefficient(self.loss.loss, order) is not None for order in range(expansion.lowest(self.loss.loss), 0)):
+            expansion = Expansion(graph, name, centre, _vanishing(rows), _MOST_ADDED, frozenset(self.indifferent))
+            if any(expansion.coefficient(current, order) is not None for order in range(expansion.lowest(current), 0)):
                 return None
-            coefficients = [expansion.coefficient(self.loss.loss, order) for order in range(_TERMS)]
+            coefficients = [expansion.coefficient(current, order) for order in range(count)]
         except (NotAnalyticError, RecursionError):
             return None
         symbol = next(node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name == name)
@@ -268,6 +276,7 @@ class _Mender:
         sizes = [graph.simple("abs", term) for term in terms]
         tail, scale = _total(graph, sizes[-2:]), _total(graph, sizes[:-2])
         negligible = graph.make("le", tail, graph.simple("mul", graph.const(_NEGLIGIBLE), scale))
+        self.indifferent.add(negligible.index)
         value = _total(graph, terms[::-1])
         return graph.make("where", negligible, value, current) if value is not zero else None
 
