@@ -36,7 +36,11 @@ _AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20
 _AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
 """Distances, the second relative to the point."""
 
-_TERMS, _TERMS_AT_TIES, _NEGLIGIBLE = 7, 5, Fraction(1, 10**8)
+_TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 7, 4, 9
+"""Terms of a series that are not 0, and the highest order up to which they are looked for."""
+
+_NEGLIGIBLE, _FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 10**8), Fraction(1, 4), Fraction(1, 1000)
+"""The share of the last two terms in a series that is used, and how far from 0, or relative to another centre, it may be used."""
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14)
 _LARGEST, _MOST_ADDED = 260, 3000
 _LARGEST_FLOAT, _SMALLEST_NORMAL, _UNIT = 3.4028234663852886e38, 1.1754943508222875e-38, 2.0**-23
@@ -124,9 +128,9 @@ class _Mender:
                 before = probe.wrong(self._roots(current))
                 if not before:
                     continue
-                for change, words in self._changes(name, centre, current, rows):
+                for change, words, series in self._changes(name, centre, current, rows):
                     after = probe.wrong(self._roots(change))
-                    if after < before:
+                    if after < before and (series or not after):
                         current, before = change, after
                         done.append((_rule(name, centre, words), self.loss.loss))
                         break
@@ -160,8 +164,22 @@ class _Mender:
                 rows = np.flatnonzero(np.reshape(np.broadcast_to(sample.valid, np.shape(sample.valid)), -1))[: _ROWS - 1 + (turn == 0)]
                 for row in rows:
                     found.append({name: np.reshape(x, -1)[row] if np.ndim(x) else float(x) for name, x in values.items()})
+        if self.loss.loss.pointwise:
+            found += [self._spread(row, seed) for seed, row in enumerate(found[:_ROWS])]
         single = [{name: np.asarray(np.asarray(x, "float32"), float) for name, x in row.items()} for row in found]
-        return single[: 2 * _ROWS] if self.loss.loss.pointwise else single[:1]
+        return [*single[:_ROWS], *single[-_ROWS:]] if self.loss.loss.pointwise else single[:1]
+
+    def _spread(self, row: dict[str, Array], seed: int) -> dict[str, Array]:
+        """Return values with the parameters far from where they start, as far as their bounds allow."""
+        import numpy as np
+
+        random = np.random.default_rng(seed)
+        moved = {}
+        for name, x in row.items():
+            span = self.domains.span_of(name)
+            further = float(x) * float(10.0 ** random.uniform(-1.0, 1.5))
+            moved[name] = further if name in self.loss.parameters and span.low < further < span.high else x
+        return moved
 
     def _probe(self, name: str, centre: Node, rows: list[dict[str, Array]]) -> _Probe | None:
         """Return points around a centre with their truth; ``None`` if it cannot be computed or lies outside the domain."""
@@ -246,39 +264,41 @@ class _Mender:
         return [np.broadcast_to(x, shape) if self.loss.loss.pointwise else x for x in lowered]
 
     # -- changes
-    def _changes(self, name: str, centre: Node, current: Node, rows: list[dict[str, Array]]) -> Iterator[tuple[Node, str]]:
-        """Yield losses that may be right around the centre, best first, with words for what was done."""
+    def _changes(self, name: str, centre: Node, current: Node, rows: list[dict[str, Array]]) -> Iterator[tuple[Node, str, bool]]:
+        """Yield losses that may be right around the centre, best first, with words for what was done, and whether it is a series."""
         series = self._series(name, centre, current, rows)
         if series is not None:
-            yield series, f"power series in {_offset(name, centre)} where its last terms are negligible"
+            yield series, f"power series in {_offset(name, centre)} where its last terms are negligible", True
         for nudge in _NUDGES:
-            yield self._beside(name, centre, current, nudge), f"limit, evaluated at a distance of {abs(nudge):g}"
+            yield self._beside(name, centre, current, nudge), f"limit, evaluated at a distance of {abs(nudge):g}", False
 
     def _series(self, name: str, centre: Node, current: Node, rows: list[dict[str, Array]]) -> Node | None:
-        graph, zero = self.graph, self.graph.const(0)
-        count = _TERMS_AT_TIES if centre.op == "symbol" else _TERMS
+        """Return the loss by its series wherever that is accurate, and as it is elsewhere; ``None`` if there is no series."""
+        graph = self.graph
+        expansion = Expansion(graph, name, centre, _vanishing(rows), _MOST_ADDED, frozenset(self.indifferent))
         try:
-            expansion = Expansion(graph, name, centre, _vanishing(rows), _MOST_ADDED, frozenset(self.indifferent))
-            if any(expansion.coefficient(current, order) is not None for order in range(expansion.lowest(current), 0)):
-                return None
-            coefficients = [expansion.coefficient(current, order) for order in range(count)]
+            coefficients = _coefficients(expansion, current, _TERMS_AT_TIES if centre.op == "symbol" else _TERMS)
         except (NotAnalyticError, RecursionError):
+            return None
+        if len(coefficients) < 3:
             return None
         symbol = next(node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name == name)
         offset = graph.simple("sub", symbol, centre)
-        power, terms = graph.const(1), []
-        for order, coefficient in enumerate(coefficients):
-            power = offset if order == 1 else graph.simple("mul", power, offset) if order else power
-            if coefficient is not None:
-                terms.append(coefficient if order == 0 else graph.simple("mul", coefficient, power))
-        if len(terms) < 3:
-            return None
-        sizes = [graph.simple("abs", term) for term in terms]
+        powers = [graph.const(1), offset]
+        while len(powers) <= max(coefficients):
+            powers.append(graph.simple("mul", powers[-1], offset))
+        terms = {order: graph.simple("mul", coefficient, powers[order]) for order, coefficient in coefficients.items()}
+        # The terms of the derivative are compared: a large constant term says nothing of how fast the others fall.
+        sizes = [graph.simple("mul", graph.const(order), graph.simple("abs", term)) for order, term in terms.items() if order]
         tail, scale = _total(graph, sizes[-2:]), _total(graph, sizes[:-2])
         negligible = graph.make("le", tail, graph.simple("mul", graph.const(_NEGLIGIBLE), scale))
-        self.indifferent.add(negligible.index)
-        value = _total(graph, terms[::-1])
-        return graph.make("where", negligible, value, current) if value is not zero else None
+        # At some values of the other symbols the last terms vanish by chance; the derivatives by those symbols still have them.
+        reach = graph.const(_FARTHEST)
+        if not centre.is_number(0):
+            reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
+        close = graph.make("and", negligible, graph.make("le", graph.simple("abs", offset), reach))
+        self.indifferent.add(close.index)
+        return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
 
     def _beside(self, name: str, centre: Node, current: Node, nudge: float) -> Node:
         """Return the loss with the symbol moved a little where it lies exactly on the centre; its derivative is kept."""
@@ -287,6 +307,21 @@ class _Mender:
         step = graph.const(Fraction(nudge)) if centre.is_number(0) else graph.simple("mul", centre, graph.const(Fraction(nudge)))
         moved = graph.simple("add", symbol, graph.make("where", graph.make("eq", symbol, centre), step, graph.const(0)))
         return rebuilt(graph, current, graph.make, {name: moved})
+
+
+def _coefficients(expansion: Expansion, loss: Node, count: int) -> dict[int, Node]:
+    """Return the first coefficients other than 0, by order; none if the loss is infinite at the centre."""
+    low = expansion.lowest(loss)
+    found = {}
+    for order in range(min(low, 0), _HIGHEST_ORDER + 1):
+        coefficient = expansion.coefficient(loss, order)
+        if coefficient is not None and order < 0:
+            return {}
+        if coefficient is not None:
+            found[order] = coefficient
+        if len(found) == count:
+            break
+    return found
 
 
 def _total(graph: Graph, terms: Sequence[Node]) -> Node:
