@@ -19,6 +19,7 @@ from losscompiler.analysis.floats import Plan
 from losscompiler.analysis.samples import Samples
 from losscompiler.analysis.study import Study, rebuilt
 from losscompiler.derivative.reverse import UPSTREAM, gradients
+from losscompiler.graph import axes as ax
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.precise import evaluate
@@ -40,7 +41,7 @@ _TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 7, 4, 9
 """Terms of a series that are not 0, and the highest order up to which they are looked for."""
 
 _NEGLIGIBLE, _FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 10**8), Fraction(1, 4), Fraction(1, 1000)
-"""The share of the last two terms in a series that is used, and how far from 0, or relative to another centre, it may be used."""
+"""The share of the last two terms in a series that is used, and how far from a number, or relative to a tie, it may be used."""
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14)
 _LARGEST, _MOST_ADDED = 260, 3000
 _LARGEST_FLOAT, _SMALLEST_NORMAL, _UNIT = 3.4028234663852886e38, 1.1754943508222875e-38, 2.0**-23
@@ -56,23 +57,27 @@ class _Probe:
     """Points around a candidate, with what value and derivatives are there.
 
     Attributes:
+        name: the symbol.
+        centre: the candidate.
         batches: values of all symbols, in float64.
         truths: for each batch the roots, with NaN where there is nothing to compare.
         units: for each batch and root what one unit of error is.
     """
 
+    name: str
+    centre: Node
     batches: list[dict[str, Array]]
     truths: list[list[Array]]
     units: list[list[Array]]
 
-    def wrong(self, roots: Sequence[Node]) -> int:
-        """Count the outputs that a program in float64 gets wrong."""
+    def wrong(self, roots: Sequence[Node], nudge: float = 0.0) -> int:
+        """Count the outputs that a program in float64 gets wrong, with the symbol moved by ``nudge`` where it lies on the centre."""
         import numpy as np
 
         plan, total = Plan(roots), 0
         for batch, truths, units in zip(self.batches, self.truths, self.units, strict=True):
             try:
-                found = plan.values(batch)
+                found = plan.values(batch | {self.name: batch[self.name] + nudge * self.nudged(batch)} if nudge else batch)
             except (ValueError, IndexError, OverflowError):
                 return 10**9
             for got, truth, unit in zip(found, truths, units, strict=True):
@@ -80,6 +85,13 @@ class _Probe:
                     fine = np.abs(got - truth) <= MOST_UNITS * unit
                 total += int(np.sum(np.isfinite(truth) & ~fine))
         return total
+
+    def nudged(self, batch: dict[str, Array]) -> Array:
+        """Return for each point how far a nudge of 1 moves the symbol."""
+        import numpy as np
+
+        (centre,) = Plan([self.centre]).values(batch)
+        return np.where(batch[self.name] == centre, np.where(centre == 0, 1.0, centre), 0.0)
 
 
 def mend(loss: LossGraph, written: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
@@ -107,6 +119,7 @@ class _Mender:
         self.samples = Samples(study, domains)
         self.domains = domains
         self.names = loss.variables
+        self._derived: dict[int, list[Node]] = {}
         self.given = self._roots(loss.loss)
         self.work = _WORK
         self.indifferent: set[int] = set()
@@ -117,23 +130,29 @@ class _Mender:
         rows = self._rows() if self.samples.shape is not None else []
         if not rows:
             return self.loss, []
+        left: list[tuple[str, Node, _Probe]] = []
         # Parameters first: the series around a tie of data is then made of the loss as mended.
         for name in sorted(names, key=lambda name: name in self.loss.predictions):
             for centre in self._centres(name):
-                if self.work < 0:
+                probe = self._probe(name, centre, rows) if self.work > 0 else None
+                before = 0 if probe is None else probe.wrong(self._roots(current))
+                if probe is None or not before:
+                    continue
+                change = self._series(name, centre, current, rows)
+                after = before if change is None else probe.wrong(self._roots(change))
+                if change is not None and after < before:
+                    current = change
+                    done.append((_rule(name, centre, f"power series in {_offset(name, centre)} where its last terms are negligible"), self.loss.loss))
+                if after:
+                    left.append((name, centre, probe))
+        for name, centre, probe in left:
+            if not probe.wrong(self._roots(current)):
+                continue
+            for nudge in _NUDGES:
+                if not probe.wrong(self._roots(current), nudge):
+                    current = self._beside(name, centre, current, nudge)
+                    done.append((_rule(name, centre, f"limit, evaluated at a distance of {abs(nudge):g}"), self.loss.loss))
                     break
-                probe = self._probe(name, centre, rows)
-                if probe is None:
-                    continue
-                before = probe.wrong(self._roots(current))
-                if not before:
-                    continue
-                for change, words, series in self._changes(name, centre, current, rows):
-                    after = probe.wrong(self._roots(change))
-                    if after < before and (series or not after):
-                        current, before = change, after
-                        done.append((_rule(name, centre, words), self.loss.loss))
-                        break
         return replace(self.loss, loss=current), done
 
     def _centres(self, name: str) -> list[Node]:
@@ -145,6 +164,11 @@ class _Mender:
 
     def _roots(self, loss: Node) -> list[Node]:
         """Return value and derivatives, element by element where the loss is elementwise."""
+        if loss.index not in self._derived:
+            self._derived[loss.index] = self._derive(loss)
+        return self._derived[loss.index]
+
+    def _derive(self, loss: Node) -> list[Node]:
         found = gradients(self.graph, loss, self.names)
         picked = found.local if loss.pointwise else found.by_name
         zero = self.graph.const(0)
@@ -221,7 +245,7 @@ class _Mender:
                 truths.append(truth)
                 units.append(unit)
         full = [self._with_upstream(batch, truth[0]) for batch, truth in zip(batches, truths, strict=True)]
-        return _Probe(full, truths, units)
+        return _Probe(name, centre, full, truths, units)
 
     def _with_upstream(self, batch: dict[str, Array], value: Array) -> dict[str, Array]:
         import numpy as np
@@ -264,20 +288,14 @@ class _Mender:
         return [np.broadcast_to(x, shape) if self.loss.loss.pointwise else x for x in lowered]
 
     # -- changes
-    def _changes(self, name: str, centre: Node, current: Node, rows: list[dict[str, Array]]) -> Iterator[tuple[Node, str, bool]]:
-        """Yield losses that may be right around the centre, best first, with words for what was done, and whether it is a series."""
-        series = self._series(name, centre, current, rows)
-        if series is not None:
-            yield series, f"power series in {_offset(name, centre)} where its last terms are negligible", True
-        for nudge in _NUDGES:
-            yield self._beside(name, centre, current, nudge), f"limit, evaluated at a distance of {abs(nudge):g}", False
-
     def _series(self, name: str, centre: Node, current: Node, rows: list[dict[str, Array]]) -> Node | None:
         """Return the loss by its series wherever that is accurate, and as it is elsewhere; ``None`` if there is no series."""
         graph = self.graph
         expansion = Expansion(graph, name, centre, _vanishing(rows), _MOST_ADDED, frozenset(self.indifferent))
         try:
             coefficients = _coefficients(expansion, current, _TERMS_AT_TIES if centre.op == "symbol" else _TERMS)
+            if centre.op == "symbol":
+                coefficients = {order: self._without_idle(coefficient, rows) for order, coefficient in coefficients.items()}
         except (NotAnalyticError, RecursionError):
             return None
         if len(coefficients) < 3:
@@ -294,11 +312,28 @@ class _Mender:
         negligible = graph.make("le", tail, graph.simple("mul", graph.const(_NEGLIGIBLE), scale))
         # At some values of the other symbols the last terms vanish by chance; the derivatives by those symbols still have them.
         reach = graph.const(_FARTHEST)
-        if not centre.is_number(0):
+        if not centre.constant:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
         close = graph.make("and", negligible, graph.make("le", graph.simple("abs", offset), reach))
         self.indifferent.add(close.index)
         return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
+
+    def _without_idle(self, coefficient: Node, rows: list[dict[str, Array]]) -> Node:
+        """Return a coefficient with the parameters that it does not depend on set to a number.
+
+        What cancels in exact arithmetic leaves noise in floating point, and in a derivative that noise may be all there is.
+        """
+        import mpmath
+
+        for name in {node.name for node in reachable([coefficient]) if node.op == "symbol"} & set(self.loss.parameters):
+            node = next(node for node in reachable([coefficient]) if node.op == "symbol" and node.name == name)
+            moved = self.graph.simple("add", self.graph.simple("mul", node, self.graph.const(Fraction(7, 8))), self.graph.const(Fraction(1, 64)))
+            with mpmath.workdps(_DIGITS):
+                other = rebuilt(self.graph, coefficient, self.graph.simple, {name: moved})
+                idle = _vanishing(rows)(self.graph.simple("sub", coefficient, other))
+            if idle and node.axes == ax.SCALAR:
+                coefficient = rebuilt(self.graph, coefficient, self.graph.simple, {name: self.graph.const(Fraction(str(self.samples.start(name))))})
+        return coefficient
 
     def _beside(self, name: str, centre: Node, current: Node, nudge: float) -> Node:
         """Return the loss with the symbol moved a little where it lies exactly on the centre; its derivative is kept."""
