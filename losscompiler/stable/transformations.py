@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
+from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.powers import MERGED_POWERS, merge_powers
 from losscompiler.stable.rules import Rule
@@ -35,6 +36,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
 """Applied to the loss as written, before it is differentiated."""
 
 MERGING: tuple[Transformation, ...] = (
+    Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(MERGED_POWERS, lambda graph, parameters: lambda node: merge_powers(graph, node)),
 )
 """Applied to value and gradients after derivation, while powers are still powers."""
