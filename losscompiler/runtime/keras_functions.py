@@ -113,7 +113,8 @@ def double_inside(value_and_pullback):
 
     def wrapped(*arrays):
         arrays = [ops.convert_to_tensor(x) for x in arrays]
-        dtype = keras.backend.standardize_dtype(next((x for x in arrays if "float" in keras.backend.standardize_dtype(x.dtype)), arrays[0]).dtype)
+        dtypes = [keras.backend.standardize_dtype(x.dtype) for x in arrays]
+        dtype = next((dtype for dtype in dtypes if "float" in dtype), dtypes[0])
         wide = widest_dtype(arrays[0])
         if dtype == wide:
             return value_and_pullback(*arrays)

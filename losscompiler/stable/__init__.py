@@ -6,4 +6,7 @@ from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.singularities import mend
 from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Transformation
 
-__all__ = ["LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "loses_digits", "mend", "rewrite", "stabilise"]
+__all__ = [
+    "LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "loses_digits", "mend", "rewrite",
+    "stabilise",
+]  # fmt: skip

@@ -43,7 +43,9 @@ class Expansion:
         NotAnalyticError: from any method, where there is no such series.
     """
 
-    def __init__(self, graph: Graph, name: str, centre: Node, vanishes: Callable[[Node], bool], most: int, indifferent: frozenset[int]) -> None:
+    def __init__(
+        self, graph: Graph, name: str, centre: Node, vanishes: Callable[[Node], bool], most: int, indifferent: frozenset[int]
+    ) -> None:
         self.graph = graph
         self.name = name
         self.centre = centre
@@ -129,7 +131,7 @@ class Expansion:
             case "sum" | "mean":
                 return self._reduced(node, order)
             case "logsumexp":
-                total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), **node.attributes)
+                total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), span=None, **node.attributes)
                 return self.coefficient(self.graph.simple("log", total), order)
         if FUNCTIONS[node.op].kind is not Kind.ELEMENTWISE or not FUNCTIONS[node.op].partials or node.boolean:
             raise NotAnalyticError
@@ -142,7 +144,7 @@ class Expansion:
             return None
         # A coefficient that has lost axes still counts once for every element along them.
         part = part if ax.covers(part.axes, x.axes) else self.graph.make("broadcast_to", part, x)
-        return self.graph.simple(node.op, part, **node.attributes)
+        return self.graph.simple(node.op, part, span=None, **node.attributes)
 
     def _sum(self, op: str, left: Node | None, right: Node | None) -> Node | None:
         if right is None:
@@ -225,7 +227,8 @@ class Expansion:
             slope = self._builder.expand(text, names, Keywords(), None)
             for j in range(1, order + 1):
                 part = self._times(self.coefficient(arg, j), self.coefficient(slope, order - j))
-                total = self._sum("add", total, None if part is None else self.graph.simple("mul", self.graph.const(Fraction(j, order)), part))
+                share = self._times(self.graph.const(Fraction(j, order)), part)
+                total = self._sum("add", total, share)
         return total
 
     def _start(self, node: Node) -> Node:
@@ -235,7 +238,9 @@ class Expansion:
         singular = node.op in ("log", "sqrt", "abs", "sign", "cbrt", "pow") and args[0] is zero
         if singular or (FUNCTIONS[node.op].kink and node.op not in ("abs", "sign")):
             raise NotAnalyticError
-        return self.graph.simple(node.op, *args, **node.attributes) if any(not arg.constant for arg in args) else _folded(self.graph, node, args)
+        if any(not arg.constant for arg in args):
+            return self.graph.simple(node.op, *args, span=None, **node.attributes)
+        return _folded(self.graph, node, args)
 
 
 def _folded(graph: Graph, node: Node, args: list[Node]) -> Node:
@@ -245,7 +250,7 @@ def _folded(graph: Graph, node: Node, args: list[Node]) -> Node:
     at, value = known.get(node.op, (None, None))
     if at is not None and args[0].is_number(at):
         return graph.const(value)  # type: ignore[arg-type]  # the table's second numbers are integers
-    return graph.simple(node.op, *args, **node.attributes)
+    return graph.simple(node.op, *args, span=None, **node.attributes)
 
 
 def _whole(exponent: Node) -> int | None:

@@ -37,11 +37,15 @@ _AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20
 _AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
 """Distances, the second relative to the point."""
 
-_TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 7, 4, 9
+_TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 5, 4, 9
 """Terms of a series that are not 0, and the highest order up to which they are looked for."""
 
-_NEGLIGIBLE, _FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 10**8), Fraction(1, 4), Fraction(1, 1000)
-"""The share of the last two terms in a series that is used, and how far from a number, or relative to a tie, it may be used."""
+_NEGLIGIBLE, _NEGLIGIBLE_AT_TIES = Fraction(3, 10**7), Fraction(1, 10**8)
+"""The share that the last two terms may have. With five terms, those left out are then below 1e-10, and 1e-8 in a derivative;
+farther from the point, float64 carries a triple pole to 1e-9."""
+
+_FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 4), Fraction(1, 1000)
+"""How far from a number, or relative to a tie, a series may be used."""
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14)
 _LARGEST, _MOST_ADDED = 260, 3000
 _LARGEST_FLOAT, _SMALLEST_NORMAL, _UNIT = 3.4028234663852886e38, 1.1754943508222875e-38, 2.0**-23
@@ -142,7 +146,8 @@ class _Mender:
                 after = before if change is None else probe.wrong(self._roots(change))
                 if change is not None and after < before:
                     current = change
-                    done.append((_rule(name, centre, f"power series in {_offset(name, centre)} where its last terms are negligible"), self.loss.loss))
+                    words = f"power series in {_offset(name, centre)} where its last terms are negligible"
+                    done.append((_rule(name, centre, words), self.loss.loss))
                 if after:
                     left.append((name, centre, probe))
         for name, centre, probe in left:
@@ -309,7 +314,8 @@ class _Mender:
         # The terms of the derivative are compared: a large constant term says nothing of how fast the others fall.
         sizes = [graph.simple("mul", graph.const(order), graph.simple("abs", term)) for order, term in terms.items() if order]
         tail, scale = _total(graph, sizes[-2:]), _total(graph, sizes[:-2])
-        negligible = graph.make("le", tail, graph.simple("mul", graph.const(_NEGLIGIBLE), scale))
+        share = _NEGLIGIBLE_AT_TIES if centre.op == "symbol" else _NEGLIGIBLE
+        negligible = graph.make("le", tail, graph.simple("mul", graph.const(share), scale))
         # At some values of the other symbols the last terms vanish by chance; the derivatives by those symbols still have them.
         reach = graph.const(_FARTHEST)
         if not centre.constant:
@@ -323,16 +329,13 @@ class _Mender:
 
         What cancels in exact arithmetic leaves noise in floating point, and in a derivative that noise may be all there is.
         """
-        import mpmath
-
-        for name in {node.name for node in reachable([coefficient]) if node.op == "symbol"} & set(self.loss.parameters):
-            node = next(node for node in reachable([coefficient]) if node.op == "symbol" and node.name == name)
-            moved = self.graph.simple("add", self.graph.simple("mul", node, self.graph.const(Fraction(7, 8))), self.graph.const(Fraction(1, 64)))
-            with mpmath.workdps(_DIGITS):
-                other = rebuilt(self.graph, coefficient, self.graph.simple, {name: moved})
-                idle = _vanishing(rows)(self.graph.simple("sub", coefficient, other))
-            if idle and node.axes == ax.SCALAR:
-                coefficient = rebuilt(self.graph, coefficient, self.graph.simple, {name: self.graph.const(Fraction(str(self.samples.start(name))))})
+        const, simple = self.graph.const, self.graph.simple
+        symbols = [node for node in reachable([coefficient]) if node.op == "symbol" and node.name in self.loss.parameters]
+        for node in symbols:
+            elsewhere = simple("add", simple("mul", node, const(Fraction(7, 8))), const(Fraction(1, 64)))
+            other = rebuilt(self.graph, coefficient, simple, {node.name: elsewhere})
+            if node.axes == ax.SCALAR and _vanishing(rows)(simple("sub", coefficient, other)):
+                coefficient = rebuilt(self.graph, coefficient, simple, {node.name: const(Fraction(float(self.samples.start(node.name))))})
         return coefficient
 
     def _beside(self, name: str, centre: Node, current: Node, nudge: float) -> Node:

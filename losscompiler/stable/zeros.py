@@ -7,10 +7,14 @@ from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node, reachable
 
-_INVERSE = {"exp": "log", "log": "exp", "expm1": "log1p", "log1p": "expm1", "sinh": "asinh", "asinh": "sinh", "tanh": "atanh", "atanh": "tanh",
-            "tan": "atan", "atan": "tan", "sin": "asin", "asin": "sin"}  # fmt: skip
-_AT_0 = {"exp": None, "log": 1, "expm1": 0, "log1p": 0, "sinh": 0, "asinh": 0, "tanh": 0, "atanh": 0, "tan": 0, "atan": 0, "sin": 0, "asin": 0,
-         "abs": 0, "sqrt": 0, "cbrt": 0, "acos": 1, "acosh": 1}  # fmt: skip
+_INVERSE = {
+    "exp": "log", "log": "exp", "expm1": "log1p", "log1p": "expm1", "sinh": "asinh", "asinh": "sinh", "tanh": "atanh", "atanh": "tanh",
+    "tan": "atan", "atan": "tan", "sin": "asin", "asin": "sin",
+}  # fmt: skip
+_AT_0 = {
+    "exp": None, "log": 1, "expm1": 0, "log1p": 0, "sinh": 0, "asinh": 0, "tanh": 0, "atanh": 0, "tan": 0, "atan": 0, "sin": 0,
+    "asin": 0, "abs": 0, "sqrt": 0, "cbrt": 0, "acos": 1, "acosh": 1,
+}  # fmt: skip
 """The argument at which a function is 0; of periodic ones the nearest to 0."""
 
 
