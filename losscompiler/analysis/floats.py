@@ -14,6 +14,8 @@ from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.precise import Arithmetic, apply, definition_graph
 
+_EXACT = frozenset({"symbol", "const", "neg", "abs", "sign", "where", "number", "maximum", "minimum", "relu", "select", "gather"})
+"""Operations that round nothing."""
 _SLOW, _MOVED = 3000, 15
 """What functions that NumPy does not have cost, in functions that it has: with mpmath's numbers, and without."""
 
@@ -184,12 +186,13 @@ class Plan:
         """Whether a function is evaluated by mpmath, element by element."""
         return any(_cost(node) == _SLOW for node in self.nodes)
 
-    def values(self, values: Mapping[str, Any], *, single: bool = False) -> list[Any]:
+    def values(self, values: Mapping[str, Any], *, single: bool = False, noise: Any = None) -> list[Any]:
         """Return the roots as float64 arrays.
 
         Args:
             values: numbers and arrays by symbol.
             single: round the result of every operation to float32.
+            noise: a random generator; the result of every operation is then moved by a unit of float64 in a random direction.
 
         Raises:
             ValueError, IndexError, OverflowError: if the shapes of the values, or positions among them, do not fit the graph.
@@ -210,6 +213,8 @@ class Plan:
                     done[node.index] = function(node, *(done[arg.index] for arg in node.args))
                 if single and not node.boolean:
                     done[node.index] = np.asarray(np.asarray(done[node.index], "float32"), float)
+                if noise is not None and node.op not in _EXACT and not node.boolean:
+                    done[node.index] = done[node.index] * (1 + 2.0**-52 * noise.choice([-1.0, 1.0], np.shape(done[node.index])))
         return [np.asarray(done[root.index], dtype=float) for root in self.roots]
 
 

@@ -25,8 +25,9 @@ _ROWS, _ROUNDS, _ROUNDS_WITH_REDUCTIONS = 192, 3, 8
 _LARGEST = 600
 """Nodes of the largest program that is probed; larger ones are computed in float64 unseen."""
 
-_UNIT, _SHAKE = 2.0**-23, 2.0**-30
-_LARGEST_FLOAT, _SMALLEST_NORMAL = 3.4028234663852886e38, 1.1754943508222875e-38
+UNIT = 2.0**-23
+_SHAKE = 2.0**-30
+LARGEST_FLOAT, SMALLEST_NORMAL = 3.4028234663852886e38, 1.1754943508222875e-38
 
 
 def loses_digits(loss: LossGraph, roots: list[Node]) -> bool:
@@ -122,11 +123,11 @@ def _errors(plan: Plan, values: Mapping[str, Any]) -> tuple[bool, bool]:
             signs = random.choice([-1.0, 1.0], np.shape(given[name]))
             moved = plan.values({**given, name: given[name] * (1 + _SHAKE * signs)})
             for change, root, other in zip(changes, truth, moved, strict=True):
-                change += np.nan_to_num(np.abs(other - root) * (_UNIT / _SHAKE), nan=np.inf)
+                change += np.nan_to_num(np.abs(other - root) * (UNIT / _SHAKE), nan=np.inf)
         usable = False
         for root, found, change in zip(truth, narrow, changes, strict=True):
-            judged = np.isfinite(root) & (np.abs(root) <= _LARGEST_FLOAT)
-            unit = np.maximum(np.maximum(_UNIT * np.abs(root), change), _SMALLEST_NORMAL)
+            judged = np.isfinite(root) & (np.abs(root) <= LARGEST_FLOAT)
+            unit = np.maximum(np.maximum(UNIT * np.abs(root), change), SMALLEST_NORMAL)
             usable |= bool(judged.any())
             if bool((judged & ~(np.abs(found - root) <= MOST_UNITS * unit)).any()):
                 return True, True

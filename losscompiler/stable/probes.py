@@ -1,0 +1,292 @@
+"""Points around a candidate for a removable singularity, and what value and derivatives are there in many digits.
+
+Arithmetic of many digits is slow, so it is asked only where stochastic arithmetic (Vignes 1993, discrete stochastic
+arithmetic) finds the program in float64 unsteady: two evaluations whose operations round at random differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from losscompiler.analysis.domains import settle
+from losscompiler.analysis.floats import Plan
+from losscompiler.analysis.samples import Samples
+from losscompiler.analysis.study import Study
+from losscompiler.derivative.reverse import UPSTREAM
+from losscompiler.graph.loss_graph import LossGraph
+from losscompiler.graph.node import Node
+from losscompiler.graph.precise import Arithmetic, apply, evaluate
+from losscompiler.stable.precision import LARGEST_FLOAT, MOST_UNITS, SMALLEST_NORMAL, UNIT
+
+_DIGITS = 120
+_LIMIT = "1e-28"
+"""Distance at which the limit at a point is read off, in arithmetic of 120 digits."""
+
+_AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20)
+_AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
+"""Distances, the second relative to the point."""
+
+_ROWS = 3
+_WORK = 60_000
+"""Evaluations of an operation in many digits that may be spent on one loss; about 10 microseconds each."""
+
+Array = Any
+Batch = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Points around a candidate, with their truth.
+
+    Attributes:
+        name: the symbol.
+        centre: the candidate.
+        batches: values of all symbols, in float64.
+        truths: for each batch the roots, with NaN where there is nothing to compare.
+        units: for each batch and root what one unit of error is.
+    """
+
+    name: str
+    centre: Node
+    batches: list[Batch]
+    truths: list[list[Array]]
+    units: list[list[Array]]
+
+    def wrong(self, roots: Sequence[Node], nudge: float = 0.0) -> int:
+        """Count the outputs that a program in float64 gets wrong, with the symbol moved by ``nudge`` where it lies on the centre."""
+        import numpy as np
+
+        plan, total = Plan(roots), 0
+        for batch, truths, units in zip(self.batches, self.truths, self.units, strict=True):
+            found = plan.values(batch | {self.name: batch[self.name] + nudge * self._nudged(batch)} if nudge else batch)
+            for got, truth, unit in zip(found, truths, units, strict=True):
+                with np.errstate(invalid="ignore"):
+                    fine = np.abs(got - truth) <= MOST_UNITS * unit
+                total += int(np.sum(np.isfinite(truth) & ~fine))
+        return total
+
+    def _nudged(self, batch: Batch) -> Array:
+        """Return for each point how far a nudge of 1 moves the symbol."""
+        import numpy as np
+
+        (centre,) = Plan([self.centre]).values(batch)
+        return np.where(batch[self.name] == centre, np.where(centre == 0, 1.0, centre), 0.0)
+
+
+class Prober:
+    """Makes probes of one loss.
+
+    Args:
+        written: the loss as written, for the domains of its symbols.
+        roots: value and derivatives in accurate forms, element by element where the loss is elementwise.
+
+    Attributes:
+        rows: sets of values of all symbols at which the loss is finite; of an elementwise loss single numbers.
+    """
+
+    def __init__(self, written: LossGraph, roots: Sequence[Node]) -> None:
+        study = Study.of(written)
+        self.domains = settle(study)
+        self.samples = Samples(study, self.domains)
+        self.written = written
+        self.roots = roots
+        self.plan = Plan(roots)
+        self.pointwise = roots[0].pointwise
+        self.rows = self._rows() if self.samples.shape is not None else []
+        self._work = _WORK
+
+    def probe(self, name: str, centre: Node) -> Probe | None:
+        """Return a probe; ``None`` if nothing is wrong there at first sight, if it lies outside the domain, or if too much was spent."""
+        batches, exact = self._batches(name, centre)
+        if not batches or all(self._steady(batch) for batch in batches):
+            return None
+        truths, units = [], []
+        for batch, here in zip(batches, exact, strict=True):
+            self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
+            if self._work < 0:
+                return None
+            truth, unit = self._truth(batch, name, here)
+            truths.append(truth)
+            units.append(unit)
+        return Probe(name, centre, batches, truths, units)
+
+    def vanishing(self) -> Callable[[Node], bool]:
+        """Return a test for identities: whether an expression is 0 in many digits for all sampled values."""
+        import mpmath
+        import numpy as np
+
+        with mpmath.workdps(_DIGITS):
+            lifted = [_lifted(row) for row in self.rows[:2]]
+        done: list[dict[int, Any]] = [{} for _ in lifted]
+
+        def vanishes(node: Node) -> bool:
+            with mpmath.workdps(_DIGITS):
+                for known, values in zip(done, lifted, strict=True):
+                    _extend(known, node, values)
+                    if not np.max(np.abs(np.asarray(known[node.index], dtype=object))) <= mpmath.mpf("1e-60"):
+                        return False
+            return True
+
+        return vanishes
+
+    # -- points
+    def _rows(self) -> list[Batch]:
+        import numpy as np
+
+        found: list[Batch] = []
+        for turn, sample in enumerate(self.samples.samples()):
+            values = {**self.samples.nearby(turn), **sample.data}
+            if not self.pointwise:
+                found.append(values)
+            elif all(np.ndim(x) == 0 or np.shape(x)[-1:] == (1,) for x in values.values()):
+                rows = np.flatnonzero(np.reshape(sample.valid, -1))[: _ROWS - 1 + (turn == 0)]
+                for row in rows:
+                    found.append({name: np.reshape(x, -1)[row] if np.ndim(x) else float(x) for name, x in values.items()})
+        if self.pointwise:
+            found = [*found[:_ROWS], *(self._spread(row, seed) for seed, row in enumerate(found[:_ROWS]))]
+        single = [{name: np.asarray(np.asarray(x, "float32"), float) for name, x in row.items()} for row in found]
+        return single if self.pointwise else single[:1]
+
+    def _spread(self, row: Batch, seed: int) -> Batch:
+        """Return values with the parameters far from where they start, as far as their bounds allow."""
+        import numpy as np
+
+        random = np.random.default_rng(seed)
+        moved = {}
+        for name, x in row.items():
+            span = self.domains.span_of(name)
+            further = float(x) * float(10.0 ** random.uniform(-1.0, 1.5))
+            moved[name] = further if name in self.written.parameters and span.low < further < span.high else x
+        return moved
+
+    def _batches(self, name: str, centre: Node) -> tuple[list[Batch], list[Array]]:
+        """Return points around a centre, and which of them lie on it."""
+        import mpmath
+        import numpy as np
+
+        span = self.domains.span_of(name)
+        batches: list[Batch] = []
+        exact: list[Array] = []
+        for row in self.rows:
+            with mpmath.workdps(_DIGITS):
+                point = _number(evaluate([centre], _lifted(row))[0])
+            if point is None or not (span.low <= point <= span.high):
+                continue
+            steps = _AROUND_0 if point == 0 else tuple(step * abs(point) for step in _AROUND)
+            moved = np.unique(np.asarray([np.float32(point + step) for step in steps], dtype=float))
+            above = moved > span.low if span.low_open else moved >= span.low
+            moved = moved[above & (moved < span.high if span.high_open else moved <= span.high)]
+            if self.pointwise:
+                batches.append({key: np.full(len(moved), x) for key, x in row.items()} | {name: moved})
+                exact.append(moved == point)
+            else:
+                for value in moved:
+                    batches.append({**row, name: np.full(np.shape(row[name]), value)})
+                    exact.append(np.full(np.shape(row[name]), value == point))
+        if self.pointwise and batches:
+            batches = [{key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}]
+            exact = [np.concatenate(exact)]
+        constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
+        return [self._with_upstream({**batch, **constants}) for batch in batches], exact
+
+    def _with_upstream(self, batch: Batch) -> Batch:
+        import numpy as np
+
+        (value,) = Plan(self.roots[:1]).values(batch)
+        return {**batch, UPSTREAM: np.ones(np.shape(value))}
+
+    # -- judgement
+    def _steady(self, batch: Batch) -> bool:
+        """Tell whether rounding at random changes no output by more than float32 can show."""
+        import numpy as np
+
+        random = np.random.default_rng(0)
+        one, other = (self.plan.values(batch, noise=np.random.default_rng(seed)) for seed in (1, 2))
+        shaken = {key: x if key == UPSTREAM else x * (1 + 2.0**-30 * random.choice([-1.0, 1.0], np.shape(x))) for key, x in batch.items()}
+        for left, right, still, moved in zip(one, other, self.plan.values(batch), self.plan.values(shaken), strict=True):
+            with np.errstate(all="ignore"):
+                unit = np.maximum(UNIT * np.abs(left), 2.0**7 * np.abs(moved - still))
+                steady = np.abs(left - right) <= np.maximum(unit, SMALLEST_NORMAL)
+            if not bool(np.all(steady)):
+                return False
+        return True
+
+    def _truth(self, batch: Batch, name: str, here: Array) -> tuple[list[Array], list[Array]]:
+        """Return the roots in many digits as floats, NaN where they have no limit, and the unit of error of each."""
+        import mpmath
+        import numpy as np
+
+        random = np.random.default_rng(0)
+        with mpmath.workdps(_DIGITS):
+            exact = _lifted(batch)
+            step = np.where(here, mpmath.mpf(_LIMIT), mpmath.mpf(0))
+            right, left = (self._evaluated({**exact, name: exact[name] + side}) for side in (step, -step))
+            shake = mpmath.mpf(UNIT)
+            shaken = {key: x * (1 + shake * random.choice([-1, 1], np.shape(x))) for key, x in exact.items() if key != UPSTREAM}
+            other = self._evaluated(shaken)
+        truths, units = [], []
+        for above, below, moved in zip(right, left, other, strict=True):
+            with np.errstate(all="ignore"):
+                agree = (np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-25) | ~np.isfinite(below)
+                truths.append(np.where(agree & (np.abs(above) <= LARGEST_FLOAT), above, np.nan))
+                change = np.nan_to_num(np.abs(moved - above), nan=0.0, posinf=0.0)
+                units.append(np.maximum(np.maximum(UNIT * np.abs(above), change), SMALLEST_NORMAL))
+        return truths, units
+
+    def _evaluated(self, values: Mapping[str, Array]) -> list[Array]:
+        import numpy as np
+
+        shape = np.shape(evaluate(self.roots[:1], values)[0])
+        found = evaluate(self.roots, {**values, UPSTREAM: np.asarray(np.ones(shape), dtype=object)})
+        with np.errstate(all="ignore"):
+            lowered = [np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(x, dtype=object)), dtype=float) for x in found]
+        return [np.broadcast_to(x, shape) if self.pointwise else x for x in lowered]
+
+
+def _extend(known: dict[int, Any], node: Node, values: Mapping[str, Any]) -> None:
+    """Evaluate what is below a node and not known yet."""
+    arithmetic = Arithmetic()
+    stack = [node]
+    while stack:
+        top = stack[-1]
+        missing = [arg for arg in top.args if arg.index not in known]
+        if top.index not in known and missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if top.index in known:
+            continue
+        if top.op == "const":
+            known[top.index] = arithmetic.number(top.value)
+        elif top.op == "symbol":
+            known[top.index] = values[top.name]
+        else:
+            known[top.index] = apply(arithmetic, top, [known[arg.index] for arg in top.args])
+
+
+def _lifted(values: Mapping[str, Array]) -> dict[str, Any]:
+    """Return floats as exact numbers of mpmath at its present precision."""
+    import mpmath
+    import numpy as np
+
+    number = np.frompyfunc(lambda x: mpmath.mpf(float(x)), 1, 1)
+    return {name: mpmath.mpf(float(x)) if np.ndim(x) == 0 else np.asarray(number(x), dtype=object) for name, x in values.items()}
+
+
+def _number(value: Any) -> float | None:
+    import numpy as np
+
+    if np.ndim(value):
+        return None
+    found = float(value)
+    return found if abs(found) < LARGEST_FLOAT else None
+
+
+def _size(x: Array) -> int:
+    import numpy as np
+
+    return int(np.size(x))
+
+
