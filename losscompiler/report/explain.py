@@ -27,9 +27,10 @@ def graph_text(root: Node) -> str:
 def explain(stages: Stages, findings: Sequence[Finding]) -> str:
     """Return every stage of a compilation as text."""
     stable, program = stages.stable, stages.program
-    rules = [f"{rule.name}: {rule.pattern} -> {rule.replacement} ({rule.source})" for rule, _ in stages.fired]
+    rules = [f"{rule.name}: {rule.pattern} -> {rule.replacement} ({rule.source})" for rule, _ in (*stages.fired, *stages.mended[1])]
+    precision = "in float64, since it loses digits in float32" if program.wide else "in the dtype of the data"
     cost = (
-        f"value {program.value_operations} operations, value and all gradients {program.total_operations}"
+        f"computed {precision}; value {program.value_operations} operations, value and all gradients {program.total_operations}"
         f" ({program.total_operations / max(1, program.value_operations):.1f} times)"
     )
     source = stages.generated.text

@@ -93,7 +93,9 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
     choice = random.integers(0, 7, x.shape if random.random() < 0.5 else (*x.shape[:-1], 1))
     sign = np.where(x < 0, -1.0, 1.0)
     result = np.where(choice == 1, sign * 10.0 ** random.uniform(-6, 4, x.shape), x)
-    result = np.where(choice == 2, sign * 10.0 ** random.uniform(-22, 22, x.shape), result)
+    # Between 1e18 and 1e20 a square may overflow whose mean does not, which is nobody's concern.
+    extreme = np.where(random.random(x.shape) < 0.8, random.uniform(-22, 18, x.shape), random.uniform(20, 24, x.shape))
+    result = np.where(choice == 2, sign * 10.0**extreme, result)
     step = 10.0 ** random.uniform(-6, -1, x.shape)
     if np.isfinite(span.low):
         result = np.where(choice == 3, span.low + step, result)

@@ -177,7 +177,9 @@ class Expansion:
     def _power(self, node: Node, order: int) -> Node | None:
         base, exponent = node.args
         whole = _whole(exponent)
-        if whole is not None and self.first(base) != 0:
+        # Whether the base is 0 or infinite at the centre; its first order is not asked for, since it may rest on this power.
+        singular = self.lowest(base) < 0 or self.coefficient(base, 0) is None
+        if whole is not None and singular:
             if whole < 0:
                 inverse = self.graph.simple("div", self.graph.const(1), self.graph.simple("pow", base, self.graph.const(-whole)))
                 return self.coefficient(inverse, order)
