@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from losscompiler.verify.evaluate import check_params, gather_arrays
 from losscompiler.verify.gradient_check import GradientCheck, SymbolCheck
 from losscompiler.verify.reference import Reference
 from losscompiler.verify.sampling import Batch, sample
+from losscompiler.verify.single import Measured, conclude, measure
 from losscompiler.verify.tally import Entries, Settings, judge, value_entries
 
 __all__ = ["TOLERANCES", "GradientCheck", "check_gradients", "compare"]
@@ -48,7 +49,8 @@ def check_gradients(
     The derivative is taken as the emitted program computes it. It is compared with TensorFlow's automatic
     differentiation of the value program, and with the numerical derivative, in 110-digit arithmetic, of the formula as it
     was written. Points on a kink are compared with TensorFlow's convention only. A NaN where a derivative exists fails,
-    and so does a symbol for which no point was found.
+    and so does a symbol for which no point was found. Besides, the same program is run in float32 and its error against high
+    precision measured in culp (`losscompiler.verify.single`); the table tells the largest, and at which inputs if it is remarkable.
 
     Args:
         loss: a `CompiledLoss`.
@@ -88,6 +90,7 @@ def compare(graph: LossGraph, program: LossProgram, batches: Sequence[Batch], se
     """Compare the derivatives of a program with those of the loss that it is to compute, at given points."""
     names = graph.variables
     entries: dict[str, list[Entries]] = {name: [] for name in (VALUE, *names)}
+    single: dict[str, list[Measured]] = {name: [] for name in (VALUE, *names)}
     wrong_shape: dict[str, str] = {}
     random = np.random.default_rng(settings.seed)
     for batch in batches:
@@ -97,7 +100,7 @@ def compare(graph: LossGraph, program: LossProgram, batches: Sequence[Batch], se
         if value.size != np.size(reference.value):
             wrong_shape[VALUE] = f"the value has shape {value.shape}, the formula's {np.shape(reference.value)}"
             continue
-        upstream = random.uniform(0.5, 1.5, size=value.size).astype(settings.dtype).astype("float64")
+        upstream = random.uniform(0.5, 1.5, size=value.size).astype("float32").astype("float64")
         entries[VALUE].append(value_entries(batch, reference, value))
         wanted = [list(arrays).index(name) for name in names]
         automatically = automatic(program, list(arrays.values()), wanted, upstream, settings.dtype)
@@ -107,8 +110,41 @@ def compare(graph: LossGraph, program: LossProgram, batches: Sequence[Batch], se
                 continue
             derivative = reference.derivative(name, upstream, _picked(reference, name, random))
             entries[name].append(Entries(batch, reference, name, upstream, got, auto, derivative))
-    judged = [_row(symbol, entries[symbol], wrong_shape.get(symbol, ""), settings) for symbol in (VALUE, *names)]
+        for name, measured in _in_single(graph, program, batch, reference, entries, upstream, settings):
+            single[name].append(measured)
+    judged = [
+        replace(_row(symbol, entries[symbol], wrong_shape.get(symbol, ""), settings), single=conclude(single[symbol]))
+        for symbol in (VALUE, *names)
+    ]
     return GradientCheck(graph.source.text.strip(), tuple(judged[1:]), judged[0], settings.tolerance, settings.dtype)
+
+
+def _in_single(
+    graph: LossGraph, program: LossProgram, batch: Batch, reference: Reference, entries: Mapping[str, Sequence[Entries]], upstream: Any,
+    settings: Settings,
+) -> Iterator[tuple[str, Measured]]:  # fmt: skip
+    """Yield how accurate value and derivatives of one batch are in float32, at its numbers rounded to float32."""
+    with np.errstate(over="ignore"):
+        arrays = {name: array.astype("float32").astype("float64") for name, array in batch.arrays.items()}
+    if any(not np.isfinite(array).all() or ((array == 0) & (batch.arrays[name] != 0)).any() for name, array in arrays.items()):
+        return
+    same = all(np.array_equal(array, batch.arrays[name]) for name, array in arrays.items())
+    exact = reference if same else Reference(graph, arrays)
+    value, pull = forward(program, list(arrays.values()), "float32")
+    found = {VALUE: value, **dict(zip(graph.variables, pull(upstream), strict=True))}
+    for name, got in found.items():
+        if name == VALUE:
+            parts = value_entries(replace(batch, arrays=arrays), exact, got)
+            derivative, symbol, weights = parts.derivative, None, parts.upstream
+        else:
+            known = entries[name][-1] if entries[name] and entries[name][-1].batch is batch else None
+            if known is None:
+                continue
+            picked = [int(i) for i in np.flatnonzero(known.derivative.asked)] if not graph.loss.pointwise else None
+            derivative = known.derivative if same else exact.derivative(name, upstream, picked)
+            symbol, weights = name, upstream
+        if got.size == derivative.truth.size:
+            yield name, measure(exact, derivative, symbol, weights, got, settings.seed, separate=batch.separate, arrays=arrays)
 
 
 def _row(symbol: str, entries: Sequence[Entries], wrong_shape: str, settings: Settings) -> SymbolCheck:

@@ -8,8 +8,10 @@ from typing import Any
 
 from losscompiler.errors import GradientMismatchError
 
-_HEADINGS = ("symbol", "points", "autodiff", "mpmath", "kinks", "notes")
+_HEADINGS = ("symbol", "points", "autodiff", "mpmath", "float32", "kinks", "notes")
 _LONGEST_VALUES = 240
+_REMARKABLE = 16.0
+"""Culp in float32 beyond which the table says at which inputs."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,34 @@ class Point:
 
 
 @dataclass(frozen=True)
+class SinglePrecision:
+    """How accurate a value or derivative is in float32.
+
+    Attributes:
+        points: where it was compared with high precision.
+        culp: largest error, in units of the rounding of the result or of what rounding the inputs may cause.
+        off: points at which it is NaN, infinite, or wrong by more than 1 % and 64 culp.
+        values: all data and parameters at the worst point, by name.
+        entry: position there in the derivative where symbols are arrays, else ().
+        got: what came out there.
+        truth: what should have.
+    """
+
+    points: int
+    culp: float
+    off: int
+    values: dict[str, Any]
+    entry: tuple[int, ...]
+    got: float
+    truth: float
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name} = {_short(value)}" for name, value in self.values.items())
+        where = f", entry {list(self.entry)}" if self.entry else ""
+        return f"{values}{where}: float32 {self.got:.8g}, truth {self.truth:.8g}, {self.culp:.3g} culp"
+
+
+@dataclass(frozen=True)
 class SymbolCheck:
     """How the derivative by one symbol compares.
 
@@ -53,6 +83,7 @@ class SymbolCheck:
         wrong: points at which the analytic derivative is wrong or NaN.
         worst: the worst point; of a failing symbol, one at which it fails.
         problem: why the symbol fails, or an empty string.
+        single: how accurate it is in float32; ``None`` where nothing could be compared.
     """
 
     symbol: str
@@ -67,6 +98,7 @@ class SymbolCheck:
     wrong: int = 0
     worst: Point | None = None
     problem: str = ""
+    single: SinglePrecision | None = None
 
     @property
     def ok(self) -> bool:
@@ -84,6 +116,8 @@ class SymbolCheck:
             parts.append(f"the formula loses digits at {self.rounded}")
         if self.undefined:
             parts.append(f"no derivative exists at {self.undefined}")
+        if self.single is not None and self.single.off and not self.problem:
+            parts.append(f"float32 is off at {self.single.off}")
         return "; ".join(parts)
 
 
@@ -135,6 +169,9 @@ class GradientCheck:
         for row in failing:
             if row.worst is not None:
                 lines += ["", f"{row.symbol} at {row.worst}"]
+        inaccurate = max((row for row in (self.value, *self.rows) if row.single is not None), key=_culp, default=None)
+        if inaccurate is not None and _culp(inaccurate) > _REMARKABLE:
+            lines += ["", f"least accurate in float32: {inaccurate.symbol} at {inaccurate.single}"]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,11 +182,16 @@ class GradientCheck:
         }  # fmt: skip
 
 
+def _culp(row: SymbolCheck) -> float:
+    return -1.0 if row.single is None else row.single.culp
+
+
 def _cells(row: SymbolCheck) -> tuple[str, ...]:
     errors = [f"{error:.1e}" if row.points else "-" for error in (row.error_autodiff, row.error_mpmath)]
     if row.symbol.startswith("("):
         errors[0] = "-"
-    return row.symbol, str(row.points), *errors, str(row.kinks), row.notes()
+    single = "-" if row.single is None else f"{row.single.culp:.2g} culp"
+    return row.symbol, str(row.points), *errors, single, str(row.kinks), row.notes()
 
 
 def _short(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
@@ -81,7 +81,17 @@ def sample(loss: LossGraph, *, points: int, seed: int, fixed: Mapping[str, Array
     sampler = _Sampler(loss, np.random.default_rng(seed), dict(fixed or {}))
     batches = sampler.separate(points) if loss.loss.pointwise else []
     shaped = sampler.shaped(min(4, 1 + points // 4) if loss.loss.pointwise else max(6, min(12, points // 8)))
-    return (*batches, *shaped)
+    return tuple(
+        replace(batch, arrays={name: array if name in sampler.fixed else _single(array) for name, array in batch.arrays.items()})
+        for batch in (*batches, *shaped)
+    )
+
+
+def _single(array: Array) -> Array:
+    """Return numbers rounded to float32, so that a program in either precision is judged at the same points; tiny and huge ones stay."""
+    with np.errstate(over="ignore"):
+        rounded = array.astype("float32").astype("float64")
+    return np.where(np.isfinite(rounded) & ((rounded != 0) | (array == 0)), rounded, array)
 
 
 class _Sampler:
