@@ -21,6 +21,9 @@ from losscompiler.graph.node import Node, reachable
 MOST_UNITS = 12.0
 """Error, in units of what float32 can do, beyond which a program counts as losing digits."""
 
+_MOST_UNITS_OF_PAIRS = 1e5
+"""The same for losses that multiply matrices: only errors of about 1 % and more count."""
+
 _ROWS, _ROUNDS, _ROUNDS_WITH_REDUCTIONS = 192, 3, 8
 _LARGEST = 600
 """Nodes of the largest program that is probed; larger ones are computed in float64 unseen."""
@@ -48,10 +51,12 @@ def loses_digits(loss: LossGraph, roots: list[Node]) -> bool:
     samples = Samples(study, domains)
     if samples.shape is None:
         return True
+    # What is computed from pairs of samples costs many times more in float64, on some devices sixty times.
+    most = _MOST_UNITS_OF_PAIRS if any(node.op == "matmul" for node in nodes) else MOST_UNITS
     seen = False
     for values in _points(samples, domains, loss):
         try:
-            wrong, usable = _errors(plan, values)
+            wrong, usable = _errors(plan, values, most)
         except (ValueError, IndexError, OverflowError):
             continue
         if wrong:
@@ -76,12 +81,12 @@ def _points(samples: Samples, domains: Domains, loss: LossGraph) -> Iterator[dic
             moved: dict[str, Any] = {}
             for name, x in values.items():
                 if not samples.is_position(name) and turn:
-                    x = _spread(x, name, domains, random, moved)
+                    x = _spread(x, name, domains, random, moved, extreme=loss.loss.pointwise)
                 moved[name] = np.asarray(np.asarray(x, "float32"), "float64")
             yield {**loss.constants, **moved}
 
 
-def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[str, Any]) -> Any:
+def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[str, Any], *, extreme: bool) -> Any:
     """Return values of which many are tiny, large, close to a bound, or close to another symbol's."""
     import numpy as np
 
@@ -93,9 +98,10 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
     choice = random.integers(0, 7, x.shape if random.random() < 0.5 else (*x.shape[:-1], 1))
     sign = np.where(x < 0, -1.0, 1.0)
     result = np.where(choice == 1, sign * 10.0 ** random.uniform(-6, 4, x.shape), x)
-    # Between 1e18 and 1e20 a square may overflow whose mean does not, which is nobody's concern.
-    extreme = np.where(random.random(x.shape) < 0.8, random.uniform(-22, 18, x.shape), random.uniform(20, 24, x.shape))
-    result = np.where(choice == 2, sign * 10.0**extreme, result)
+    if extreme:
+        # Between 1e18 and 1e20 a square may overflow whose mean does not, which is nobody's concern.
+        sizes = np.where(random.random(x.shape) < 0.8, random.uniform(-22, 18, x.shape), random.uniform(20, 24, x.shape))
+        result = np.where(choice == 2, sign * 10.0**sizes, result)
     step = 10.0 ** random.uniform(-6, -1, x.shape)
     if np.isfinite(span.low):
         result = np.where(choice == 3, span.low + step, result)
@@ -107,7 +113,7 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
     return within(result, span, random)
 
 
-def _errors(plan: Plan, values: Mapping[str, Any]) -> tuple[bool, bool]:
+def _errors(plan: Plan, values: Mapping[str, Any], most: float) -> tuple[bool, bool]:
     """Return whether a root is wrong somewhere in float32, and whether there was anything to compare."""
     import numpy as np
 
@@ -131,6 +137,6 @@ def _errors(plan: Plan, values: Mapping[str, Any]) -> tuple[bool, bool]:
             judged = np.isfinite(root) & (np.abs(root) <= LARGEST_FLOAT)
             unit = np.maximum(np.maximum(UNIT * np.abs(root), change), SMALLEST_NORMAL)
             usable |= bool(judged.any())
-            if bool((judged & ~(np.abs(found - root) <= MOST_UNITS * unit)).any()):
+            if bool((judged & ~(np.abs(found - root) <= most * unit)).any()):
                 return True, True
     return False, usable

@@ -32,6 +32,9 @@ _ROWS = 3
 _WORK = 60_000
 """Evaluations of an operation in many digits that may be spent on one loss; about 10 microseconds each."""
 
+UNFIT = (ValueError, IndexError, OverflowError)
+"""What an evaluation raises where guessed shapes do not fit a loss."""
+
 Array = Any
 Batch = dict[str, Array]
 
@@ -99,17 +102,20 @@ class Prober:
 
     def probe(self, name: str, centre: Node) -> Probe | None:
         """Return a probe; ``None`` if nothing is wrong there at first sight, if it lies outside the domain, or if too much was spent."""
-        batches, exact = self._batches(name, centre)
-        if not batches or all(self._steady(batch) for batch in batches):
-            return None
-        truths, units = [], []
-        for batch, here in zip(batches, exact, strict=True):
-            self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
-            if self._work < 0:
+        try:
+            batches, exact = self._batches(name, centre)
+            if not batches or all(self._steady(batch) for batch in batches):
                 return None
-            truth, unit = self._truth(batch, name, here)
-            truths.append(truth)
-            units.append(unit)
+            truths, units = [], []
+            for batch, here in zip(batches, exact, strict=True):
+                self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
+                if self._work < 0:
+                    return None
+                truth, unit = self._truth(batch, name, here)
+                truths.append(truth)
+                units.append(unit)
+        except UNFIT:
+            return None
         return Probe(name, centre, batches, truths, units)
 
     def vanishing(self) -> Callable[[Node], bool]:
@@ -143,7 +149,8 @@ class Prober:
             elif all(np.ndim(x) == 0 or np.shape(x)[-1:] == (1,) for x in values.values()):
                 rows = np.flatnonzero(np.reshape(sample.valid, -1))[: _ROWS - 1 + (turn == 0)]
                 for row in rows:
-                    found.append({name: np.reshape(x, -1)[row] if np.ndim(x) else float(x) for name, x in values.items()})
+                    spread = {name: np.broadcast_to(x, np.broadcast_shapes(np.shape(x), sample.valid.shape)) for name, x in values.items()}
+                    found.append({name: float(np.reshape(x, -1)[row]) for name, x in spread.items()})
         if self.pointwise:
             found = [*found[:_ROWS], *(self._spread(row, seed) for seed, row in enumerate(found[:_ROWS]))]
         single = [{name: np.asarray(np.asarray(x, "float32"), float) for name, x in row.items()} for row in found]
