@@ -20,16 +20,16 @@ from losscompiler.graph.node import Node
 from losscompiler.graph.precise import Arithmetic, apply, evaluate
 from losscompiler.stable.precision import LARGEST_FLOAT, MOST_UNITS, SMALLEST_NORMAL, UNIT
 
-_DIGITS = 120
-_LIMIT = "1e-28"
-"""Distance at which the limit at a point is read off, in arithmetic of 120 digits."""
+_DIGITS = 90
+_LIMIT = "1e-22"
+"""Distance at which the limit at a point is read off, in arithmetic of 90 digits."""
 
 _AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20)
 _AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
 """Distances, the second relative to the point."""
 
 _ROWS = 3
-_WORK = 60_000
+_WORK = 45_000
 """Evaluations of an operation in many digits that may be spent on one loss; about 10 microseconds each."""
 
 UNFIT = (ValueError, IndexError, OverflowError)
