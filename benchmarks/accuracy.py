@@ -14,7 +14,8 @@ those that ``--only`` names). For each contestant it prints
                 the rounding of the result, or what rounding the inputs alone may cause, so that an ill-conditioned zero
                 crossing is not held against anyone. The 99.9th percentile and the largest, of the finite outputs.
 
-What is smaller than the smallest normal float32 may be flushed to 0 by any of them, and costs nothing. On two cores it takes
+What is smaller than the smallest normal float32 may be flushed to 0 by any of them, and costs nothing. Where the truth is
+exactly 0 the unit is at least 2**-46 of the output's usual size: by so much rounding the inputs moves it at a minimum. On two cores it takes
 about a minute, with --xla three, and --regenerate five (half of that where gmpy2 is installed).
 """
 
@@ -37,6 +38,7 @@ from accuracy_corpus import CASES, Case
 from accuracy_references import Reference, Status, load_references, regenerate, stale
 
 _SMALLEST_NORMAL = float(np.finfo("float32").tiny)
+_ZERO = 1e-45
 _OFF_CULP = 20.0
 
 Array = np.ndarray[Any, Any]
@@ -105,6 +107,10 @@ def judge(case: Case, reference: Reference, outputs: Outputs) -> Judgement:
     truth = reference.outputs
     ulp = np.spacing(np.abs(truth).astype("float32")).astype("float64")
     unit = np.maximum(np.maximum(ulp, 2.0**-23 * reference.conditions.astype("float64")), _SMALLEST_NORMAL)
+    with np.errstate(all="ignore"):
+        usual = np.nanmedian(np.where(truth == 0, np.nan, np.abs(truth)), axis=1, keepdims=True)
+    # At a minimum rounding the inputs moves an output of 0 by a square of the rounding.
+    unit = np.where(np.abs(truth) < _ZERO, np.maximum(unit, 2.0**-46 * np.nan_to_num(usual)), unit)
     with np.errstate(invalid="ignore", over="ignore"):
         culp = np.abs(got - truth) / unit
     return Judgement(case, reference, got, culp, reference.status == Status.TRUE)

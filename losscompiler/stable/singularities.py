@@ -33,6 +33,9 @@ _NEGLIGIBLE, _NEGLIGIBLE_AT_TIES = Fraction(3, 10**7), Fraction(1, 10**8)
 """The share that the last two terms may have. With five terms, those left out are then below 1e-10, and 1e-8 in a derivative;
 farther from the point, float64 carries a triple pole to 1e-9."""
 
+_NOISE = Fraction(1, 10**9)
+"""The share of the constant term below which all others together are noise, as where every coefficient but the first is 0."""
+
 _FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 4), Fraction(1, 1000)
 """How far from a number, or relative to a tie, a series may be used."""
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14)
@@ -127,7 +130,8 @@ class _Mender:
         terms = {order: graph.simple("mul", coefficient, powers[order]) for order, coefficient in coefficients.items()}
         # The terms of the derivative are compared: a large constant term says nothing of how fast the others fall.
         sizes = [graph.simple("mul", graph.const(order), graph.simple("abs", term)) for order, term in terms.items() if order]
-        tail, scale = _total(graph, sizes[-2:]), _total(graph, sizes[:-2])
+        constant = [graph.simple("mul", graph.const(_NOISE), graph.simple("abs", terms[0]))] if 0 in terms else []
+        tail, scale = _total(graph, sizes[-2:]), _total(graph, [*sizes[:-2], *constant])
         share = _NEGLIGIBLE_AT_TIES if centre.op == "symbol" else _NEGLIGIBLE
         negligible = graph.make("le", tail, graph.simple("mul", graph.const(share), scale))
         # At some values of the other symbols the last terms vanish by chance; the derivatives by those symbols still have them.
