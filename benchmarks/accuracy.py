@@ -15,7 +15,8 @@ those that ``--only`` names). For each contestant it prints
                 crossing is not held against anyone. The 99.9th percentile and the largest, of the finite outputs.
 
 What is smaller than the smallest normal float32 may be flushed to 0 by any of them, and costs nothing. Where the truth is
-exactly 0 the unit is at least 2**-46 of the output's usual size: by so much rounding the inputs moves it at a minimum. On two cores it takes
+exactly 0 the unit is at least 2**-46 of the output's usual size: by so much rounding the inputs moves it at a minimum.
+On two cores it takes
 about a minute, with --xla three, and --regenerate five (half of that where gmpy2 is installed).
 """
 

@@ -1,11 +1,11 @@
 """Removable singularities that no rule knows: points where a loss as written is 0/0, or loses all digits around it.
 
-Candidates are the zeros of denominators, 0 itself, around which floating-point numbers are dense, and predictions that are
-equal to their target. Each is probed: the program in float64 against the same in arithmetic of many digits, at the point
-and at several distances from it. Where that fails, the loss is replaced by its power series in the symbol, wherever the
-last terms of the series are negligible; that condition is evaluated with the data, so that it finds the right distance for
-every sample. A loss that has a limit but no series is evaluated a little beside the point. A change that does not mend what
-was probed is dropped.
+Candidates are the zeros of denominators, 0 itself, around which floating-point numbers are dense, 1, where logarithms vanish,
+and predictions that are equal to their target. Each is probed: the program in float64 against the same in arithmetic of many
+digits, at the point and at several distances from it. Where that fails, the loss is replaced by its power series in the
+symbol, wherever the last terms of the series are negligible; that condition is evaluated with the data, so that it finds the
+right distance for every sample. A loss that has a limit but no series is evaluated a little beside the point. A change that
+does not mend what was probed is dropped.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class _Mender:
         return replace(self.loss, loss=current), done
 
     def _centres(self, name: str) -> list[Node]:
-        """Return where a symbol may be singular: poles first, 0, and the targets to which it may be equal."""
-        centres = [*poles(self.graph, self.loss.loss, name), self.graph.const(0)]
+        """Return where a symbol may be singular: poles first, 0, 1, where logarithms vanish, and the targets to which it may be equal."""
+        centres = [*poles(self.graph, self.loss.loss, name), self.graph.const(0), self.graph.const(1)]
         if name in self.loss.predictions:
             centres += [node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name in self.loss.targets]
         return list(dict.fromkeys(centres))
