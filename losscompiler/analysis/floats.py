@@ -16,6 +16,7 @@ from losscompiler.graph.precise import Arithmetic, apply, definition_graph
 
 _EXACT = frozenset({"symbol", "const", "neg", "abs", "sign", "where", "number", "maximum", "minimum", "relu", "select", "gather"})
 """Operations that round nothing."""
+_SMALLEST_NORMAL = 1.1754943508222875e-38
 _SLOW, _MOVED = 3000, 15
 """What functions that NumPy does not have cost, in functions that it has: with mpmath's numbers, and without."""
 
@@ -212,7 +213,9 @@ class Plan:
                     function = known.get(node.op) or _otherwise(node)
                     done[node.index] = function(node, *(done[arg.index] for arg in node.args))
                 if single and not node.boolean:
-                    done[node.index] = np.asarray(np.asarray(done[node.index], "float32"), float)
+                    rounded = np.asarray(np.asarray(done[node.index], "float32"), float)
+                    # Most devices flush what is smaller than the smallest normal number.
+                    done[node.index] = np.where(np.abs(rounded) < _SMALLEST_NORMAL, 0.0, rounded)
                 if noise is not None and node.op not in _EXACT and not node.boolean:
                     done[node.index] = done[node.index] * (1 + 2.0**-52 * noise.choice([-1.0, 1.0], np.shape(done[node.index])))
         return [np.asarray(done[root.index], dtype=float) for root in self.roots]
