@@ -231,15 +231,23 @@ class Prober:
             step = np.where(here, mpmath.mpf(_LIMIT), mpmath.mpf(0))
             right, left = (self._evaluated({**exact, name: exact[name] + side}) for side in (step, -step))
             shake = mpmath.mpf(UNIT)
-            shaken = {key: x * (1 + shake * random.choice([-1, 1], np.shape(x))) for key, x in exact.items() if key != UPSTREAM}
-            other = self._evaluated(shaken)
+            signs = {key: random.choice([-1, 1], np.shape(x)) for key, x in exact.items() if key != UPSTREAM}
+            other = self._evaluated({key: exact[key] * (1 + shake * sign) for key, sign in signs.items()})
+            if not all(bool(np.all(np.isfinite(root))) for root in other):
+                # At the end of a domain one of the two directions leads out of it.
+                back = self._evaluated({key: exact[key] * (1 - shake * sign) for key, sign in signs.items()})
+                other = [np.where(np.isfinite(one), one, two) for one, two in zip(other, back, strict=True)]
         truths, units = [], []
         for above, below, moved in zip(right, left, other, strict=True):
             with np.errstate(all="ignore"):
-                agree = (np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-25) | ~np.isfinite(below)
-                truths.append(np.where(agree & (np.abs(above) <= LARGEST_FLOAT), above, np.nan))
-                change = np.nan_to_num(np.abs(moved - above), nan=0.0, posinf=0.0)
-                units.append(np.maximum(np.maximum(UNIT * np.abs(above), change), SMALLEST_NORMAL))
+                # At the end of a domain there is only one side.
+                limit = np.where(np.isfinite(above), above, below)
+                agree = (np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-20) | ~np.isfinite(below) | ~np.isfinite(above)
+                truths.append(np.where(agree & (np.abs(limit) <= LARGEST_FLOAT), limit, np.nan))
+                change = np.nan_to_num(np.abs(moved - limit), nan=0.0, posinf=0.0)
+                unit = np.maximum(np.maximum(UNIT * np.abs(limit), change), SMALLEST_NORMAL)
+                # A limit is known to within the distance at which it was read off.
+                units.append(np.where(here, np.maximum(unit, 10 * float(_LIMIT)), unit))
         return truths, units
 
     def _evaluated(self, values: Mapping[str, Array]) -> list[Array]:

@@ -68,7 +68,7 @@ class Expansion:
             found = self._computed(node, order)
             if len(self.graph) > self.most:
                 raise NotAnalyticError
-            if found is not None and (found.is_number(0) or (not found.constant and self.vanishes(found))):
+            if found is not None and (found.is_number(0) or (found.op != "const" and self.vanishes(found))):
                 found = None
             self._coefficients[key] = found
         return self._coefficients[key]

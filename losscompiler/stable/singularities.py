@@ -38,7 +38,7 @@ _NOISE = Fraction(1, 10**9)
 
 _FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 4), Fraction(1, 1000)
 """How far from a number, or relative to a tie, a series may be used."""
-_NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14)
+_NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14, 1e-30, -1e-30)
 _LARGEST, _MOST_ADDED = 260, 3000
 
 
@@ -138,7 +138,9 @@ class _Mender:
         reach = graph.const(_FARTHEST)
         if not centre.constant:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
-        close = graph.make("and", negligible, graph.make("le", graph.simple("abs", offset), reach))
+        # Infinite terms compare as negligible beside infinite ones.
+        finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
+        close = graph.make("and", graph.make("and", negligible, finite), graph.make("le", graph.simple("abs", offset), reach))
         self.indifferent.add(close.index)
         return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
 
