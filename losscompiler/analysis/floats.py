@@ -216,9 +216,20 @@ class Plan:
                     rounded = np.asarray(np.asarray(done[node.index], "float32"), float)
                     # Most devices flush what is smaller than the smallest normal number.
                     done[node.index] = np.where(np.abs(rounded) < _SMALLEST_NORMAL, 0.0, rounded)
+                    if node.op == "div" and node.args[0].op == "div":
+                        done[node.index] = _divided_at_once(done[node.index], done[node.args[0].args[1].index], done[node.args[1].index])
                 if noise is not None and node.op not in _EXACT and not node.boolean:
                     done[node.index] = done[node.index] * (1 + 2.0**-52 * noise.choice([-1.0, 1.0], np.shape(done[node.index])))
         return [np.asarray(done[root.index], dtype=float) for root in self.roots]
+
+
+def _divided_at_once(quotient: Any, first: Any, second: Any) -> Any:
+    """Return (a/b)/c, NaN where b*c leaves the range of float32: XLA computes a/(b*c)."""
+    import numpy as np
+
+    below = np.abs(np.asarray(np.asarray(first * second, "float32"), float))
+    lost = (below < _SMALLEST_NORMAL) | np.isinf(below)
+    return np.where(lost & (first != 0) & (second != 0) & np.isfinite(first) & np.isfinite(second), np.nan, quotient)
 
 
 def _otherwise(node: Node) -> Callable[..., Any]:
