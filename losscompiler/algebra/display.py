@@ -7,14 +7,19 @@ from fractions import Fraction
 from losscompiler.algebra.collect import collected
 from losscompiler.derivative import Gradients, gradients
 from losscompiler.derivative.reverse import UPSTREAM
+from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph import axes as ax
 from losscompiler.graph.axes import AxisArgument
+from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.source import Source
+from losscompiler.stable.moment_sums import MomentSums
 from losscompiler.stable.powers import merge_powers
 
 _LINEAR = ("sum", "mean")
 _ARITHMETIC = ("add", "sub", "mul", "div", "neg")
 _LARGEST_COLLECTED = 600
+_SHOWN_AS_SHARES = frozenset({"exp_difference"})
 
 
 def derivative_node(graph: Graph, value: Node, name: str, known: Gradients | None = None) -> Node:
@@ -58,13 +63,31 @@ def _reduced_only_in(value: ax.Axes, shown: ax.Axes) -> frozenset[ax.Axis]:
 def without_upstream(graph: Graph, root: Node) -> Node:
     """Return a node with the upstream gradient set to 1, the bookkeeping of broadcasting removed, and terms collected."""
     done: dict[int, Node] = {}
+    root = _spelled_out(graph, root)
     nodes = reachable([root])
-    collect = len(nodes) <= _LARGEST_COLLECTED
+    collect, sums = len(nodes) <= _LARGEST_COLLECTED, MomentSums(graph)
     for node in nodes:
         args = [done[arg.index] for arg in node.args]
         rebuilt = _summed(graph, node, args[0], nodes) if node.op == "sum_to" else _rebuilt(graph, node, args)
         rebuilt = collected(graph, rebuilt) if collect else rebuilt
-        done[node.index] = merge_powers(graph, rebuilt) or rebuilt
+        done[node.index] = sums.apply(rebuilt) or merge_powers(graph, rebuilt) or rebuilt
+    return done[root.index]
+
+
+def _spelled_out(graph: Graph, root: Node) -> Node:
+    """Return a node with the compiler's own functions written as their definitions: accurate forms are for numbers."""
+    done: dict[int, Node] = {}
+    for node in reachable([root]):
+        args = [done[arg.index] for arg in node.args]
+        row = FUNCTIONS.get(node.op)
+        if row is not None and row.internal and row.definition and node.op not in _SHOWN_AS_SHARES:
+            builder = ExpressionBuilder(graph, Source(row.definition), lambda name: graph.const(name.name), graph.simple, internal=True)
+            keywords = Keywords(node.attr("axis") if row.keywords else -1)  # type: ignore[arg-type]  # an axis attribute is an axis
+            done[node.index] = builder.expand(row.definition, dict(zip(row.arguments, args, strict=True)), keywords, node.span)
+        elif all(arg is old for arg, old in zip(args, node.args, strict=True)):
+            done[node.index] = node
+        else:
+            done[node.index] = graph.simple(node.op, *args, span=node.span, **dict(node.attrs))
     return done[root.index]
 
 
@@ -115,11 +138,23 @@ def _rebuilt(graph: Graph, node: Node, args: list[Node]) -> Node:
 
 def _at(graph: Graph, u: Node, x: Node, position: Node) -> Node:
     """Return an adjoint at a position of the last axis as a product with an indicator."""
-    return graph.simple("mul", u, graph.make("one_hot", position, graph.make("count", x, axis=-1)))
+    return graph.simple("mul", u, graph.make("one_hot", position, graph.make("count", _of_same_shape(x), axis=-1)))
+
+
+def _of_same_shape(x: Node) -> Node:
+    """Return the innermost operand that a value surely has the shape of."""
+    while x.args:
+        varying = [arg for arg in x.args if not arg.constant]
+        if len(varying) != 1 or FUNCTIONS[x.op].kind not in (Kind.ELEMENTWISE, Kind.ALONG_AXIS):
+            break
+        x = varying[0]
+    return x
 
 
 def _linear(graph: Graph, op: str, x: Node, axis: object) -> Node:
     """Return a sum or mean with signs and rational factors pulled out."""
+    if op == "sum" and x.op == "one_hot" and axis == -1:
+        return graph.const(1)
     if x.op == "neg":
         return graph.simple("neg", _linear(graph, op, x.args[0], axis))
     if x.op == "mul" and x.args[0].op == "const" and isinstance(x.args[0].value, Fraction):

@@ -72,6 +72,8 @@ def _asked(node: Node, guards: Guards) -> Iterable[Condition]:
             if " or " not in rest:
                 yield Condition(node, operand, None, guards, mild=True)
             continue
+        if rest.removeprefix("-") in row.arguments:
+            continue  # about two arguments together
         bound = float(rest.split(" ")[0])
         strict = symbol in "<>"
         allowed = Interval(bound, inf, strict) if symbol[0] == ">" else Interval(-inf, bound, False, strict)

@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from losscompiler.analysis.float_tails import thin_tails
 from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.precise import Arithmetic, apply, definition_graph
 
-_EXACT = frozenset({"symbol", "const", "neg", "abs", "sign", "where", "number", "maximum", "minimum", "relu", "select", "gather"})
+_EXACT = frozenset({
+    "symbol", "const", "neg", "abs", "sign", "where", "number", "maximum", "minimum", "relu", "select", "gather", "floor", "ceil", "round",
+    "count", "arange", "one_hot", "argmax", "argmin",
+})  # fmt: skip
 """Operations that round nothing."""
 _SMALLEST_NORMAL = 1.1754943508222875e-38
 _SLOW, _MOVED = 3000, 15
@@ -129,6 +133,49 @@ def _functions() -> dict[str, Callable[..., Any]]:
             value = value - 1 / (z - step)
         return np.where(low, value - np.pi / np.tan(np.pi * x), value)
 
+    def exp_moment(order: Any, x: Any) -> Any:
+        # Gauss and Legendre's rule near 0, integration by parts far from it.
+        k, x = int(np.max(order)), np.asarray(x, dtype=float)
+        near = np.abs(x) < 8 + k
+        far = np.where(near, 8.0 + k, x)
+        moment = np.expm1(far) / far
+        for i in range(1, k + 1):
+            moment = (np.exp(far) - i * moment) / far
+        return np.where(near, integral(lambda t: t**k * np.exp(t * np.where(near, x, 0.0)[..., None])), moment)
+
+    def log1p_moment(order: Any, x: Any) -> Any:
+        k, x = int(np.max(order)), np.asarray(x, dtype=float)
+        near = np.abs(np.log1p(x)) < 3
+        # Under the integral 1 + t*x becomes exp(s*u), which is smooth for every x.
+        u = np.log1p(np.where(near & (x != 0), x, 1.0))
+        mean = np.where(x == 0, 1.0, u / np.expm1(u))
+        close = integral(lambda s: (-np.expm1(-s * u[..., None]) / u[..., None]) ** k)
+        close = np.where(x == 0, 1 / (k + 1), mean ** (k + 1) * close)
+        far = np.where(near, 30.0, x)
+        moment = np.log1p(far) / far
+        for i in range(1, k + 1):
+            moment = (moment - 1 / (i * (1 + far) ** i)) / far
+        return np.where(near, close, np.where(x == np.inf, 0.0, moment))
+
+    def asinh_moment(order: Any, x: Any) -> Any:
+        k, size = int(np.max(order)), np.abs(np.asarray(x, dtype=float))
+        near = size < 1
+        far = np.where(near, 1.0, size)
+        moment = np.arcsinh(far) / far
+        for i in range(1, k + 1):
+            moment = (moment - 1 / ((2 * i - 1) * np.hypot(1, far) ** (2 * i - 1))) / far**2
+        close = np.where(near, size, 0.0)[..., None]
+        return np.where(near, integral(lambda t: t ** (2 * k) / (1 + (t * close) ** 2) ** (k + 0.5)), moment)
+
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+
+    def integral(function: Callable[[Any], Any]) -> Any:
+        return np.sum(weights / 2 * function((nodes + 1) / 2), axis=-1)
+
+    def expm1mx(x: Any) -> Any:
+        near = np.abs(x) < 2
+        return np.where(near, x * x * (exp_moment(0, np.where(near, x, 0.0)) - exp_moment(1, np.where(near, x, 0.0))), np.expm1(x) - x)
+
     plain: dict[str, Callable[..., Any]] = {
         "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power, "neg": np.negative, "exp": np.exp,
         "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "logaddexp": np.logaddexp, "sqrt": np.sqrt, "cbrt": np.cbrt, "hypot": np.hypot,
@@ -142,11 +189,14 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "softplus": lambda x: np.logaddexp(0, x), "xlogy": lambda x, y: np.where(x == 0, 0.0, x * np.log(y)),
         "log1mexp": lambda x: np.log(-np.expm1(x)), "i0": np.i0, "log_i0": log_i0, "i0e": lambda x: np.exp(log_i0(x) - np.abs(x)),
         "digamma": digamma, "polygamma": polygamma, "i1e": i1e, "i1": lambda x: i1e(x) * np.exp(np.abs(x)),
+        "exp_moment": exp_moment, "log1p_moment": log1p_moment, "asinh_moment": asinh_moment, "expm1mx": expm1mx,
+        "log1pmx": lambda x: np.where(np.abs(x) < 2, -expm1mx(np.log1p(x)), np.log1p(x) - x),
+        "polygamma_difference": lambda order, x, d: polygamma(order, x + d) - polygamma(order, x),
         "matmul": np.matmul, "transpose": lambda x: np.swapaxes(x, -1, -2),
         "broadcast_to": lambda x, like: np.broadcast_to(x, np.shape(like)),
     }  # fmt: skip
     table: dict[str, Callable[..., Any]] = {op: _without_node(function) for op, function in plain.items()}
-    return table | {
+    return table | thin_tails(lambda x: each(log_ndtr)(None, x)) | {
         "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod), "max": reduction(np.max),
         "min": reduction(np.min), "any": reduction(np.any), "all": reduction(np.all), "logsumexp": logsumexp,
         "softmax": softmax, "sum_to": sum_to,

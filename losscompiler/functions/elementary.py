@@ -49,6 +49,39 @@ ELEMENTARY: tuple[Function, ...] = (
         partials=("where(x == 0, 0, log(y))", "where(x == 0, 0, x/y)"), domain=("y > 0 or x == 0",),
         definition="where(x == 0, 0, x*log(y))", keras="xlogy", convention="value and both derivatives are 0 at x = 0",
     ),
+    Function(
+        name="weighted_log", arguments=("x", "weight"), summary="log(x), and 0 where x and the weight by which it is multiplied are both 0",
+        category=_EXP, internal=True, partials=("weighted_reciprocal(x, weight)", "0"), domain=("x > 0 or weight == 0",), definition="log(x)",
+        keras="weighted_log",
+    ),
+    Function(
+        name="weighted_log1p", arguments=("x", "weight"), summary="log(1 + x), and 0 where 1 + x and the weight by which it is multiplied are both 0",
+        category=_EXP, internal=True, partials=("weighted_reciprocal(1 + x, weight)", "0"), domain=("x > -1 or weight == 0",),
+        definition="log(1 + x)", keras="weighted_log1p",
+    ),
+    Function(
+        name="weighted_reciprocal", arguments=("x", "weight"), summary="1/x, and 0 where x and the weight by which it is multiplied are both 0",
+        category=_EXP, internal=True, partials=("-f**2", "0"), domain=("x != 0 or weight == 0",), definition="1/x", keras="weighted_reciprocal",
+    ),
+    Function(
+        name="log_zero_inflated", arguments=("v", "x", "w"), category=_EXP, internal=True, keras="log_zero_inflated",
+        summary="log(1 + v*(exp(x) - 1)) for 0 < v < 1 and x < 0, where w is 1 - v with the digits that it has",
+        partials=("expm1(x)*exp(-f)", "v*exp(x - f)", "0"), definition="log(1 + v*(exp(x) - 1))",
+        domain=("v > 0", "v < 1", "x < 0", "w == 1 - v"),
+    ),
+    Function(
+        name="scaled_logaddexp", arguments=("x", "y", "k"), summary="log(exp(k*x) + exp(k*y))/k", category=_EXP, internal=True,
+        partials=("sigmoid(k*(x - y))", "sigmoid(k*(y - x))", "-logistic_entropy(k*(x - y))/k**2"), domain=("k != 0",),
+        definition="logaddexp(k*x, k*y)/k", keras="scaled_logaddexp",
+    ),
+    Function(
+        name="log_cloglog", arguments=("x",), summary="log(1 - exp(-exp(x))), without underflow", category=_EXP, internal=True,
+        partials=("exp(x - exp(x) - f)",), range=(-inf, 0), monotone=1, definition="log(1 - exp(-exp(x)))", keras="log_cloglog",
+    ),
+    Function(
+        name="share", arguments=("x", "y"), summary="x/(x + y)", category=_EXP, internal=True, partials=("share(y, x)/(x + y)", "-f/(x + y)"),
+        domain=("x + y != 0",), definition="x/(x + y)", keras="part_of_sum",
+    ),
     # -- powers and roots
     Function(
         name="sqrt", arguments=("x",), summary="square root", category=_POWER, partials=("1/(2*f)",), domain=("x >= 0",), range=(0, inf), monotone=1,
@@ -66,45 +99,58 @@ ELEMENTARY: tuple[Function, ...] = (
         kink="x == 0 and y == 0", convention="the derivative at (0, 0) is 0",
     ),
     # -- trigonometric
-    Function(name="sin", arguments=("x",), summary="sine", category=_TRIG, partials=("cos(x)",), range=(-1, 1), sympy="sin", mpmath="sin", keras="ops.sin"),
-    Function(name="cos", arguments=("x",), summary="cosine", category=_TRIG, partials=("-sin(x)",), range=(-1, 1), sympy="cos", mpmath="cos", keras="ops.cos"),
-    Function(name="tan", arguments=("x",), summary="tangent", category=_TRIG, partials=("1 + f**2",), sympy="tan", mpmath="tan", keras="ops.tan"),
+    Function(name="sin", arguments=("x",), summary="sine", category=_TRIG, partials=("cos(x)",), range=(-1, 1), sympy="sin", mpmath="sin", keras="sin"),
+    Function(name="cos", arguments=("x",), summary="cosine", category=_TRIG, partials=("-sin(x)",), range=(-1, 1), sympy="cos", mpmath="cos", keras="cos"),
+    Function(name="tan", arguments=("x",), summary="tangent", category=_TRIG, partials=("1 + f**2",), sympy="tan", mpmath="tan", keras="tan"),
     Function(
         name="asin", arguments=("x",), summary="inverse sine", category=_TRIG, synonyms=("arcsin",), partials=("1/sqrt(1 - x**2)",),
-        domain=("x >= -1", "x <= 1"), range=(-pi / 2, pi / 2), monotone=1, sympy="asin", mpmath="asin", keras="ops.arcsin",
+        domain=("x >= -1", "x <= 1"), range=(-pi / 2, pi / 2), monotone=1, sympy="asin", mpmath="asin", keras="asin",
     ),
     Function(
         name="acos", arguments=("x",), summary="inverse cosine", category=_TRIG, synonyms=("arccos",), partials=("-1/sqrt(1 - x**2)",),
-        domain=("x >= -1", "x <= 1"), range=(0, pi), monotone=-1, sympy="acos", mpmath="acos", keras="ops.arccos",
+        domain=("x >= -1", "x <= 1"), range=(0, pi), monotone=-1, sympy="acos", mpmath="acos", keras="acos",
     ),
     Function(
         name="atan", arguments=("x",), summary="inverse tangent", category=_TRIG, synonyms=("arctan",), partials=("1/(1 + x**2)",),
-        range=(-pi / 2, pi / 2), monotone=1, sympy="atan", mpmath="atan", keras="ops.arctan",
+        range=(-pi / 2, pi / 2), monotone=1, sympy="atan", mpmath="atan", keras="atan",
     ),
     Function(
         name="atan2", arguments=("y", "x"), summary="angle of the point (x, y)", category=_TRIG, synonyms=("arctan2",),
-        partials=("x/(x**2 + y**2)", "-y/(x**2 + y**2)"), domain=("x != 0 or y != 0",), range=(-pi, pi), sympy="atan2", mpmath="atan2",
-        keras="ops.arctan2",
+        partials=("x/hypot(x, y)/hypot(x, y)", "-y/hypot(x, y)/hypot(x, y)"), domain=("x != 0 or y != 0",), range=(-pi, pi), sympy="atan2", mpmath="atan2",
+        keras="atan2",
     ),
     # -- hyperbolic
-    Function(name="sinh", arguments=("x",), summary="hyperbolic sine", category=_HYPERBOLIC, partials=("cosh(x)",), monotone=1, sympy="sinh", mpmath="sinh", keras="ops.sinh"),
-    Function(name="cosh", arguments=("x",), summary="hyperbolic cosine", category=_HYPERBOLIC, partials=("sinh(x)",), range=(1, inf), sympy="cosh", mpmath="cosh", keras="ops.cosh"),
-    Function(name="tanh", arguments=("x",), summary="hyperbolic tangent", category=_HYPERBOLIC, partials=("1 - f**2",), range=(-1, 1), monotone=1, sympy="tanh", mpmath="tanh", keras="ops.tanh"),
+    Function(name="sinh", arguments=("x",), summary="hyperbolic sine", category=_HYPERBOLIC, partials=("cosh(x)",), monotone=1, sympy="sinh", mpmath="sinh", keras="sinh"),
+    Function(name="cosh", arguments=("x",), summary="hyperbolic cosine", category=_HYPERBOLIC, partials=("sinh(x)",), range=(1, inf), sympy="cosh", mpmath="cosh", keras="cosh"),
+    Function(name="tanh", arguments=("x",), summary="hyperbolic tangent", category=_HYPERBOLIC, partials=("1/cosh(x)**2",), range=(-1, 1), monotone=1, sympy="tanh", mpmath="tanh", keras="tanh"),
+    Function(
+        name="sech_squared", arguments=("x",), summary="1/cosh(x)**2, without overflow", category=_HYPERBOLIC, internal=True,
+        partials=("-2*tanh(x)*f",), range=(0, 1), definition="1 - tanh(x)**2", keras="sech_squared",
+    ),
+    Function(
+        name="log_sinhc", arguments=("x",), summary="log(sinh(x)/x), without overflow and accurate near 0", category=_HYPERBOLIC, internal=True,
+        partials=("langevin(x)",), range=(0, inf), definition="log(sinh(x)/x)", keras="log_sinhc",
+    ),
+    Function(
+        name="langevin", arguments=("x",), summary="cosh(x)/sinh(x) - 1/x, without overflow and accurate near 0", category=_HYPERBOLIC, internal=True,
+        partials=("where(abs(x) > 20, 1/x**2, where(x == 0, 1/3, 1 - f**2 - 2*f/x))",), range=(-1, 1), monotone=1,
+        definition="cosh(x)/sinh(x) - 1/x", keras="langevin",
+    ),
     Function(
         name="log_cosh", arguments=("x",), summary="log(cosh(x)), without overflow and accurate near 0", category=_HYPERBOLIC, synonyms=("logcosh",),
         partials=("tanh(x)",), range=(0, inf), definition="log(cosh(x))", keras="log_cosh",
     ),
     Function(
         name="asinh", arguments=("x",), summary="inverse hyperbolic sine", category=_HYPERBOLIC, synonyms=("arcsinh",),
-        partials=("1/sqrt(x**2 + 1)",), monotone=1, sympy="asinh", mpmath="asinh", keras="ops.arcsinh",
+        partials=("1/sqrt(x**2 + 1)",), monotone=1, sympy="asinh", mpmath="asinh", keras="asinh",
     ),
     Function(
         name="acosh", arguments=("x",), summary="inverse hyperbolic cosine", category=_HYPERBOLIC, synonyms=("arccosh",),
-        partials=("1/sqrt(x**2 - 1)",), domain=("x >= 1",), range=(0, inf), monotone=1, sympy="acosh", mpmath="acosh", keras="ops.arccosh",
+        partials=("1/sqrt(x**2 - 1)",), domain=("x >= 1",), range=(0, inf), monotone=1, sympy="acosh", mpmath="acosh", keras="acosh",
     ),
     Function(
         name="atanh", arguments=("x",), summary="inverse hyperbolic tangent", category=_HYPERBOLIC, synonyms=("arctanh",),
-        partials=("1/(1 - x**2)",), domain=("x > -1", "x < 1"), monotone=1, sympy="atanh", mpmath="atanh", keras="ops.arctanh",
+        partials=("1/(1 - x**2)",), domain=("x > -1", "x < 1"), monotone=1, sympy="atanh", mpmath="atanh", keras="atanh",
     ),
     # -- piecewise
     Function(
@@ -122,12 +168,12 @@ ELEMENTARY: tuple[Function, ...] = (
     Function(
         name="maximum", arguments=("x", "y"), summary="the larger of two values; written max(x, y) too", category=_PIECE, synonyms=("Max",),
         partials=("where(x >= y, 1, 0)", "where(x >= y, 0, 1)"), kink="x == y", convention="at a tie the gradient goes to x",
-        definition="where(x >= y, x, y)", sympy="Max", keras="ops.maximum",
+        definition="where(x >= y, x, y)", sympy="Max", keras="maximum",
     ),
     Function(
         name="minimum", arguments=("x", "y"), summary="the smaller of two values; written min(x, y) too", category=_PIECE, synonyms=("Min",),
         partials=("where(x <= y, 1, 0)", "where(x <= y, 0, 1)"), kink="x == y", convention="at a tie the gradient goes to x",
-        definition="where(x <= y, x, y)", sympy="Min", keras="ops.minimum",
+        definition="where(x <= y, x, y)", sympy="Min", keras="minimum",
     ),
     Function(
         name="clip", arguments=("x", "low", "high"), summary="x limited to low <= x <= high", category=_PIECE, synonyms=("clamp", "clip_by_value"),
@@ -141,11 +187,11 @@ ELEMENTARY: tuple[Function, ...] = (
     ),
     Function(
         name="floor", arguments=("x",), summary="largest integer not above x", category=_PIECE, partials=("0",), kink="x == floor(x)",
-        convention=_FLAT, sympy="floor", mpmath="floor", keras="ops.floor",
+        convention=_FLAT, sympy="floor", mpmath="floor", keras="floor",
     ),
     Function(
         name="ceil", arguments=("x",), summary="smallest integer not below x", category=_PIECE, synonyms=("ceiling",), partials=("0",),
-        kink="x == floor(x)", convention=_FLAT, sympy="ceiling", mpmath="ceil", keras="ops.ceil",
+        kink="x == floor(x)", convention=_FLAT, sympy="ceiling", mpmath="ceil", keras="ceil",
     ),
     Function(
         name="round", arguments=("x",), summary="nearest integer, ties to the even one", category=_PIECE, synonyms=("rint",), partials=("0",),

@@ -31,6 +31,7 @@ class Function:
         kind: how shapes are treated.
         shape: name of the shape rule; by default that of the kind (operands broadcast; the axis is cut to 1; x's own shape).
         synonyms: other accepted names.
+        whole: an argument that must be written as a whole number: the member of a family of functions.
         optional: how many trailing arguments may be left out (structural and inline functions only).
         partials: for elementwise functions, the partial derivative by each argument; "0" where it vanishes or is not defined.
         adjoints: for the other kinds, what flows back to each argument; "0" where nothing does.
@@ -44,7 +45,8 @@ class Function:
         boolean: the value is 0 or 1.
         sympy: name in SymPy; empty if the algebra makes a function class of this row.
         mpmath: name in mpmath; empty if the definition is evaluated.
-        keras: the expression in emitted Keras code: a dotted name, or the name of a function of the runtime module.
+        keras: the expression in emitted Keras code: a dotted name, or the name of a function of the runtime module. NumPy code
+            has the same name there (``np.log`` for ``ops.log``) or the one that ``runtime/numpy_functions.py`` gives.
         internal: made by the compiler; not part of the language.
         keywords: keyword arguments of reductions and functions along an axis.
     """
@@ -56,6 +58,7 @@ class Function:
     kind: Kind = Kind.ELEMENTWISE
     shape: str = ""
     synonyms: tuple[str, ...] = ()
+    whole: str = ""
     optional: int = 0
     partials: tuple[str, ...] = ()
     adjoints: tuple[str, ...] = ()

@@ -16,11 +16,11 @@ TENSOR: tuple[Function, ...] = (
     ),
     Function(
         name="mean", arguments=("x",), summary="arithmetic mean, weighted with weights=", category=_REDUCE, kind=Kind.REDUCTION,
-        keywords=(*_MASKED, "weights"), synonyms=("average",), adjoints=("u/count(x)",), keras="ops.mean",
+        keywords=(*_MASKED, "weights"), synonyms=("average",), adjoints=("u/count(x)",), keras="mean",
     ),
     Function(
         name="prod", arguments=("x",), summary="product", category=_REDUCE, kind=Kind.REDUCTION, keywords=_MASKED, adjoints=("u*products_of_others(x)",),
-        keras="ops.prod",
+        keras="prod",
     ),
     Function(
         name="max", arguments=("x",), summary="largest element; with two or more arguments elementwise", category=_REDUCE, kind=Kind.REDUCTION,
@@ -57,16 +57,16 @@ TENSOR: tuple[Function, ...] = (
     # -- along an axis: the shape stays
     Function(
         name="softmax", arguments=("x",), summary="exp(x)/sum(exp(x)), without overflow", category=_ALONG, kind=Kind.ALONG_AXIS, keywords=_MASKED,
-        range=(0, 1), adjoints=("f*(u - sum(u*f))",), definition="exp(x)/sum(exp(x))", keras="softmax",
+        range=(0, 1), adjoints=("softmax_adjoint(u, f)",), definition="exp(x)/sum(exp(x))", keras="softmax",
     ),
     Function(
         name="log_softmax", arguments=("x",), summary="x - logsumexp(x)", category=_ALONG, kind=Kind.ALONG_AXIS, keywords=_MASKED, range=(-inf, 0),
-        synonyms=("logsoftmax",), adjoints=("u - softmax(x)*sum(u)",), definition="x - logsumexp(x)", keras="log_softmax",
+        synonyms=("logsoftmax",), adjoints=("log_softmax_adjoint(u, softmax(x))",), definition="x - logsumexp(x)", keras="log_softmax",
     ),
     Function(name="normalize", arguments=("x",), summary="x divided by its Euclidean norm, at least 1e-12", category=_ALONG, kind=Kind.ALONG_AXIS, keywords=_AXIS, synonyms=("l2_normalize",), definition="x/maximum(norm(x), 1e-12)", inline=True),
     Function(
         name="cumsum", arguments=("x",), summary="running sum", category=_ALONG, kind=Kind.ALONG_AXIS, keywords=_AXIS,
-        adjoints=("flip(cumsum(flip(u)))",), keras="ops.cumsum",
+        adjoints=("flip(cumsum(flip(u)))",), keras="cumsum",
     ),
     Function(
         name="logcumsumexp", arguments=("x",), summary="running logsumexp", category=_ALONG, kind=Kind.ALONG_AXIS, keywords=_AXIS,
@@ -115,11 +115,18 @@ TENSOR: tuple[Function, ...] = (
     Function(name="eye_like", arguments=("x",), summary="1 on the diagonal of the last two axes, else 0", category=_MATRIX, kind=Kind.STRUCTURAL, shape="square_like", adjoints=("0",), range=(0, 1), keras="eye_like"),
     Function(name="triu", arguments=("x",), summary="x on and above the diagonal of the last two axes, else 0", category=_MATRIX, kind=Kind.STRUCTURAL, shape="square_like", adjoints=("triu(u)",), keras="triu"),
     Function(name="tril", arguments=("x",), summary="x on and below the diagonal of the last two axes, else 0", category=_MATRIX, kind=Kind.STRUCTURAL, shape="square_like", adjoints=("tril(u)",), keras="tril"),
+    Function(name="softmax_complement", arguments=("x",), summary="1 - softmax(x), also where one element dominates", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, range=(0, 1), adjoints=("-softmax_adjoint(u, softmax(x))",), definition="1 - softmax(x)", keras="softmax_complement"),
+    Function(name="log_softmax_complement", arguments=("x",), summary="log(1 - softmax(x)), without underflow", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, range=(-inf, 0), adjoints=("log_softmax_complement_adjoint(u, x)",), definition="log(1 - softmax(x))", keras="log_softmax_complement"),
+    Function(name="scaled_logsumexp", arguments=("x", "k"), summary="logsumexp(k*x)/k", category=_ALONG, kind=Kind.REDUCTION, internal=True, keywords=_AXIS, adjoints=("u*softmax(k*x)", "u*sum(softmax(k*x)*log_softmax(k*x))/k**2"), definition="logsumexp(k*x)/k", keras="scaled_logsumexp"),
+    Function(name="weighted_logsumexp", arguments=("x", "w"), summary="log(sum(w*exp(x))), without overflow", category=_ALONG, kind=Kind.REDUCTION, internal=True, keywords=_AXIS, adjoints=("where(w == 0, 0, u*w*exp_difference(x, f))", "u*exp_difference(x, f)"), definition="log(sum(w*exp(x)))", keras="weighted_logsumexp"),
     # -- made by the compiler
     Function(name="vector", arguments=(), summary="a vector literal along the last axis", category=_SELECT, kind=Kind.STRUCTURAL, shape="vector", internal=True, keras="vector"),
     Function(name="sum_to", arguments=("x", "like"), summary="x summed over the axes along which like was broadcast", category=_REDUCE, kind=Kind.STRUCTURAL, shape="like", internal=True, adjoints=("broadcast_to(u, x)", "0"), keras="sum_to"),
     Function(name="broadcast_to", arguments=("x", "like"), summary="x broadcast to the shape of like", category=_REDUCE, kind=Kind.STRUCTURAL, shape="like", internal=True, adjoints=("sum_to(u, x)", "0"), keras="broadcast_to"),
     Function(name="products_of_others", arguments=("x",), summary="for each element the product of the others", category=_REDUCE, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, keras="products_of_others"),
+    Function(name="softmax_adjoint", arguments=("g", "s"), summary="adjoint of softmax(x) = s, also where one element dominates", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, definition="s*(g - sum(g*s))", keras="softmax_adjoint"),
+    Function(name="log_softmax_adjoint", arguments=("g", "s"), summary="adjoint of log_softmax(x) at softmax(x) = s, also where one element dominates", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, definition="g - s*sum(g)", keras="log_softmax_adjoint"),
+    Function(name="log_softmax_complement_adjoint", arguments=("g", "x"), summary="adjoint of log_softmax_complement", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, definition="softmax(x)*sum(g*softmax(x)/(1 - softmax(x))) - g*softmax(x)/(1 - softmax(x))", keras="log_softmax_complement_adjoint"),
     Function(name="logcumsumexp_adjoint", arguments=("u", "x", "f"), summary="adjoint of logcumsumexp", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, keras="logcumsumexp_adjoint"),
     Function(name="sort_adjoint", arguments=("u", "x"), summary="u in the order of the unsorted x", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, keras="sort_adjoint"),
     Function(name="unselect", arguments=("u", "x"), summary="u at the selected positions of the last axis of x, else 0", category=_SELECT, kind=Kind.STRUCTURAL, shape="like", internal=True, keras="unselect"),

@@ -17,7 +17,7 @@ from losscompiler.syntax import parse, tree
 
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "@": "matmul"}
 _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
-_LARGEST_POLYGAMMA = 20
+_LARGEST_ORDER = 20
 _ELEMENTWISE_OF = {"max": "maximum", "min": "minimum"}
 _MASK_FILL: dict[str, int | str] = {
     "sum": 0, "norm": 0, "prod": 1, "max": "-inf", "min": "inf", "logsumexp": "-inf", "softmax": "-inf", "log_softmax": "-inf",
@@ -209,8 +209,8 @@ class ExpressionBuilder:
             arguments = [self.number(argument, span) for argument in arguments]
         if row.name == "heaviside" and len(arguments) == 1:
             arguments.append(self.graph.const(Fraction(1, 2), span))
-        if row.name == "polygamma":
-            self._check_order(node, arguments[0])
+        if row.whole:
+            self._check_order(node, row, arguments[row.arguments.index(row.whole)])
         if row.name in ("one_hot", "arange"):
             self._check_size(node, arguments[-1])
         if len(arguments) >= 2 and (row.name in _ELEMENTWISE_OF or row.name in ("maximum", "minimum", "concat")):
@@ -340,12 +340,12 @@ class ExpressionBuilder:
         return self.make("div", self._reduce("norm", product, keywords.axis, span), self.make("sqrt", total, span=span), span=span)
 
     # -- arguments that must be numbers
-    def _check_order(self, node: tree.Call, order: Node) -> None:
+    def _check_order(self, node: tree.Call, row: Function, order: Node) -> None:
         value = order.value if order.op == "const" else None
-        if not (isinstance(value, Fraction) and value.denominator == 1 and 0 <= value <= _LARGEST_POLYGAMMA):
+        if not (isinstance(value, Fraction) and value.denominator == 1 and 0 <= value <= _LARGEST_ORDER):
             raise FormulaCallError(
-                "bad-argument", f"the order of polygamma must be a whole number from 0 to {_LARGEST_POLYGAMMA}", self.source,
-                self._at(node.arguments[0]), "Write polygamma(1, x).",
+                "bad-argument", f"the order of {row.name} must be a whole number from 0 to {_LARGEST_ORDER}", self.source,
+                self._at(node.arguments[0]), f"Write {row.name}({', '.join(['1', *row.arguments[1:]])}).",
             )  # fmt: skip
 
     def _check_size(self, node: tree.Call, size: Node) -> None:

@@ -137,11 +137,24 @@ class Parameter:
         return self.bounds != (None, None)
 
     def config(self) -> dict[str, Any]:
-        """Return the parameter as JSON types."""
+        """Return the parameter as JSON types.
+
+        Raises:
+            ArgumentError: if its regularizer is neither one of Keras nor of a class that is registered with Keras.
+        """
         regularizer = self.regularizer
         if not (regularizer is None or isinstance(regularizer, str | dict)):
             # A regularizer object can only come from Keras, which is then imported already.
-            regularizer = {"class_name": type(regularizer).__name__, "config": regularizer.get_config()}
+            import keras
+
+            made = type(regularizer)
+            name = keras.saving.get_registered_name(made)
+            if keras.saving.get_registered_object(name) is None and made.__module__.split(".")[0] != "keras":
+                raise ArgumentError(
+                    f"the regularizer {made.__name__} cannot be saved by name. Make it a class of its own, derived from "
+                    "keras.regularizers.Regularizer and decorated with @keras.saving.register_keras_serializable()."
+                )
+            regularizer = {"class_name": name, "config": regularizer.get_config()}
         return {
             "init": self.init, "bounds": list(self.bounds), "shape": list(self.shape), "trainable": self.trainable,
             "regularizer": regularizer, "closed": list(self.closed),

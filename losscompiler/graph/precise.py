@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from losscompiler.functions import FUNCTIONS
+from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.axes import leaf
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node, reachable
@@ -142,6 +142,55 @@ class Arithmetic:
             return self.nan
         return self.context.psi(int(n), x)
 
+    def exp_moment(self, k: Any, x: Any) -> Any:
+        """Return the integral of t**k*exp(t*x) over 0 < t < 1, by parts."""
+        k = int(k)
+        if x == 0 or abs(x) == self.inf:
+            return self.number(Fraction(1, k + 1)) if x == 0 else self.inf if x > 0 else self.number(0)
+        with self.context.workprec(self.context.prec + self._lost_by_parts(k, x)):
+            end = self.exp(x)
+            moment = (end - 1) / x
+            for i in range(1, k + 1):
+                moment = (end - i * moment) / x
+        return +moment
+
+    def log1p_moment(self, k: Any, x: Any) -> Any:
+        """Return the integral of t**k/(1 + t*x)**(k + 1) over 0 < t < 1, by parts."""
+        k = int(k)
+        if x == 0 or not -1 < x < self.inf:
+            return self.number(Fraction(1, k + 1)) if x == 0 else self.number(0) if x == self.inf else self.inf if x == -1 else self.nan
+        with self.context.workprec(self.context.prec + self._lost_by_parts(k, x)):
+            moment = self.context.log1p(x) / x
+            for i in range(1, k + 1):
+                moment = (moment - 1 / (i * (1 + x) ** i)) / x
+        return +moment
+
+    def asinh_moment(self, k: Any, x: Any) -> Any:
+        """Return the integral of t**(2*k)/(1 + t**2*x**2)**(k + 1/2) over 0 < t < 1, by parts."""
+        k = int(k)
+        if x == 0 or abs(x) == self.inf:
+            return self.number(Fraction(1, 2 * k + 1)) if x == 0 else self.number(0)
+        with self.context.workprec(self.context.prec + self._lost_by_parts(k, x)):
+            moment, root = self.context.asinh(x) / x, self.context.sqrt(1 + x * x)
+            for i in range(1, k + 1):
+                moment = (moment - 1 / ((2 * i - 1) * root ** (2 * i - 1))) / (x * x)
+        return +moment
+
+    def _lost_by_parts(self, k: int, x: Any) -> int:
+        """Return how many bits k integrations by parts, each with a division by x, may lose."""
+        return (k + 1) * (16 + 2 * max(0, -int(self.context.mag(x))))
+
+    def binet(self, k: Any, x: Any) -> Any:
+        """Return the k-th derivative of lgamma(x) - ((x - 1/2)*log(x) - x + log(2*pi)/2) for x > 0."""
+        if not x > 0:
+            return self.nan
+        if k == 0:
+            return self.loggamma(x) - ((x - self.number(Fraction(1, 2))) * self.log(x) - x + self.log(2 * self.context.pi) / 2)
+        if k == 1:
+            return self.digamma(x) - self.log(x) + 1 / (2 * x)
+        leading = self.context.factorial(k - 2) / x ** (k - 1) + self.context.factorial(k - 1) / (2 * x**k)
+        return self.polygamma(k - 1, x) - (-1) ** int(k) * leading
+
     def guarded(self, name: str) -> Callable[..., Any]:
         """Return an mpmath function whose argument is kept where its value has a reasonable exponent."""
         function = getattr(self.context, name)
@@ -176,8 +225,11 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
         "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
         "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),
         "i0": lambda x: arithmetic.guarded("besseli")(0, x), "i1": lambda x: arithmetic.guarded("besseli")(1, x),
-        "polygamma": arithmetic.polygamma, "erfcx": arithmetic.erfcx, "i0e": lambda x: arithmetic.scaled_bessel(0, x),
-        "i1e": lambda x: arithmetic.scaled_bessel(1, x),
+        "polygamma": arithmetic.polygamma, "binet": arithmetic.binet, "erfcx": arithmetic.erfcx,
+        "polygamma_difference": lambda n, x, d: arithmetic.polygamma(n, x + d) - arithmetic.polygamma(n, x),
+        "i0e": lambda x: arithmetic.scaled_bessel(0, x), "i1e": lambda x: arithmetic.scaled_bessel(1, x),
+        "exp_moment": arithmetic.exp_moment, "log1p_moment": arithmetic.log1p_moment,
+        "asinh_moment": arithmetic.asinh_moment,
     }  # fmt: skip
     if op in simple:
         function = simple[op]
@@ -191,13 +243,13 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
 
 
 @cache
-def definition_graph(op: str) -> tuple[Graph, Node]:
-    """Return the definition of an elementwise function as a graph over its arguments."""
+def definition_graph(op: str, axis: Any = -1) -> tuple[Graph, Node]:
+    """Return the definition of a function as a graph over its arguments; one along axes looks along ``axis``."""
     row = FUNCTIONS[op]
     graph = Graph()
     builder = ExpressionBuilder(graph, Source(""), lambda name: graph.const(name.name), graph.make, internal=True)
     names = {name: graph.symbol(name, leaf("x")) for name in row.arguments}
-    return graph, builder.expand(row.definition, names, Keywords(), None)
+    return graph, builder.expand(row.definition, names, Keywords(axis), None)
 
 
 def evaluate(roots: Sequence[Node], values: Mapping[str, Any], arithmetic: Arithmetic | None = None) -> list[Any]:
@@ -230,6 +282,10 @@ def apply(arithmetic: Arithmetic, node: Node, operands: list[Any]) -> Any:
     tensor = precise_tensor.OPERATIONS.get(node.op)
     if tensor is not None:
         return tensor(arithmetic, node, *operands)
+    row = FUNCTIONS[node.op]
+    if row.kind in (Kind.ALONG_AXIS, Kind.REDUCTION):
+        _, root = definition_graph(node.op, node.attr("axis"))
+        return evaluate([root], dict(zip(row.arguments, operands, strict=True)), arithmetic)[0]
     if node.op in _OPERATORS:
         # On arrays NumPy's own loop; mpmath's numbers know infinity and NaN.
         return _OPERATORS[node.op](*operands)

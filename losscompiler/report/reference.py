@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -28,10 +30,23 @@ def function_table() -> str:
 
 def _category(rows: Sequence[Function]) -> str:
     if any(row.kind is Kind.ELEMENTWISE for row in rows):
-        wide = ([_call(row), _synonyms(row), _prose(row.summary), _derivative(row), _codes(row.domain)] for row in rows)
-        return _table(("Function", "Also", "Value", "Derivatives", "Defined for"), wide)
+        wide = (
+            [_call(row), _synonyms(row), _prose(row.summary), _derivative(row), _codes(row.domain), _largest_error(row)] for row in rows
+        )
+        return _table(("Function", "Also", "Value", "Derivatives", "Defined for", "Largest error"), wide)
     cells = ([_call(row), _synonyms(row), _prose(row.summary), _codes(row.keywords)] for row in rows)
     return _table(("Function", "Also", "Value", "Keywords"), cells)
+
+
+@cache
+def _errors() -> dict[str, dict[str, float]]:
+    """Return the largest error of each function, as ``benchmarks/function_errors.py`` measured it."""
+    return tomllib.loads(files("losscompiler.grammar").joinpath("function_errors.toml").read_text(encoding="utf-8"))
+
+
+def _largest_error(row: Function) -> str:
+    found = _errors().get(row.name)
+    return "" if found is None else f"{found['eager']:.2g} / {found['xla']:.2g}"
 
 
 def _call(row: Function) -> str:

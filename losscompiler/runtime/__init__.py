@@ -1,1 +1,1 @@
-"""What emitted modules are made of: functions of ``keras.ops`` that are copied into them as they stand."""
+"""What emitted modules are made of: text that is copied into them as it stands, or read with NumPy's names."""

@@ -1,7 +1,8 @@
 """Functions that emitted Keras code needs beyond ``keras.ops``.
 
 The emitter copies what a loss uses, with what that uses, into the module it writes; `LossLayer` imports the same
-functions. Nothing here depends on the rest of the package. Arrays are tensors of one floating dtype on the current backend.
+functions. NumPy modules copy them too, read with ``np`` for ``ops``, but for those that ``numpy_functions`` replaces.
+Nothing here depends on the rest of the package. Arrays are tensors of one floating dtype on the current backend.
 """
 
 from __future__ import annotations
@@ -55,6 +56,19 @@ def drop_axes(x, axes):
         return ops.reshape(x, ())
     kept = {axis % rank for axis in axes if -rank <= axis < rank and tuple(x.shape)[axis] == 1}
     return ops.squeeze(x, axis=tuple(sorted(kept))) if kept else x
+
+
+def pull_back(value_and_pullback, pullback, upstreams, upstream):
+    """Take a gradient back in whatever way the backend hands it over.
+
+    TensorFlow and JAX hand over the gradient, PyTorch the arguments of the loss and, by name, the gradient. Where PyTorch is to
+    differentiate once more, the program runs again: inside a function that has its own derivative nothing is recorded.
+    """
+    if upstream is None:
+        return pullback(*upstreams)
+    import torch
+
+    return value_and_pullback(*upstreams)[1](upstream) if torch.is_grad_enabled() else pullback(upstream)
 
 
 def restore_axes(upstream, kept):
@@ -135,9 +149,19 @@ def double_inside(value_and_pullback):
     return wrapped
 
 
+def in_float64(function, *values):
+    """Return ``function(*values)``, computed in float64 and rounded to the dtype of the values."""
+    values = alike(*values)
+    dtype, wide = keras.backend.standardize_dtype(values[0].dtype), widest_dtype(values[0])
+    if dtype == wide:
+        return function(*values)
+    with float64_scope():
+        return ops.cast(function(*(ops.cast(value, wide) for value in values)), dtype)
+
+
 # ------------------------------------------------------------------------------------------- the backend's functions
 def backend_function(tensorflow, jax, torch):
-    """Return a function that ``keras.ops`` lacks from the current backend, by its dotted name there."""
+    """Return a function of the current backend by its dotted name there; numbers among its arguments become tensors."""
     names = {"tensorflow": f"tensorflow.{tensorflow}", "jax": f"jax.{jax}", "torch": f"torch.{torch}"}
     package, *path = names[keras.backend.backend()].split(".")
     if package == "jax":
@@ -145,61 +169,62 @@ def backend_function(tensorflow, jax, torch):
     found = importlib.import_module(package)
     for name in path:
         found = getattr(found, name)
-    return lambda x: found(ops.convert_to_tensor(x))
+    return lambda *values: found(*alike(*values))
 
 
-lgamma = backend_function("math.lgamma", "scipy.special.gammaln", "special.gammaln")
-digamma = backend_function("math.digamma", "scipy.special.digamma", "special.digamma")
-erfc = backend_function("math.erfc", "scipy.special.erfc", "special.erfc")
-i0 = backend_function("math.special.bessel_i0", "scipy.special.i0", "special.i0")
-i1 = backend_function("math.special.bessel_i1", "scipy.special.i1", "special.i1")
-i0e = backend_function("math.special.bessel_i0e", "scipy.special.i0e", "special.i0e")
-i1e = backend_function("math.special.bessel_i1e", "scipy.special.i1e", "special.i1e")
-
-
-def polygamma(order, x):
-    """Return the derivative of digamma of a whole order."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.math.polygamma(tf.cast(order, x.dtype) + tf.zeros_like(x), x)
-    if keras.backend.backend() == "jax":
-        from jax.scipy import special
-
-        return special.polygamma(int(order), x)
-    import torch
-
-    return torch.special.polygamma(int(order), x)
+# What keras.ops rounds to float32 on JAX or PyTorch, whatever the dtype of its arguments.
+maximum = backend_function("maximum", "numpy.maximum", "maximum")
+minimum = backend_function("minimum", "numpy.minimum", "minimum")
+floor = backend_function("floor", "numpy.floor", "floor")
+ceil = backend_function("math.ceil", "numpy.ceil", "ceil")
+sin = backend_function("sin", "numpy.sin", "sin")
+cos = backend_function("cos", "numpy.cos", "cos")
+tan = backend_function("tan", "numpy.tan", "tan")
+asin = backend_function("asin", "numpy.arcsin", "asin")
+acos = backend_function("acos", "numpy.arccos", "acos")
+atan = backend_function("atan", "numpy.arctan", "atan")
+atan2 = backend_function("atan2", "numpy.arctan2", "atan2")
+sinh = backend_function("sinh", "numpy.sinh", "sinh")
+cosh = backend_function("cosh", "numpy.cosh", "cosh")
+tanh = backend_function("tanh", "numpy.tanh", "tanh")
+asinh = backend_function("asinh", "numpy.arcsinh", "asinh")
+acosh = backend_function("acosh", "numpy.arccosh", "acosh")
+atanh = backend_function("atanh", "numpy.arctanh", "atanh")
 
 
 # ----------------------------------------------------------------------------------------------- elementwise functions
 def alike(*values):
-    """Return numbers and tensors as tensors of the dtype of the tensors; Keras would make float32 of numbers alone."""
+    """Return numbers and arrays as tensors of the dtype of the first array; Keras would make float32 of numbers alone."""
     dtype = next((value.dtype for value in values if hasattr(value, "dtype")), None)
-    return tuple(value if hasattr(value, "dtype") else ops.convert_to_tensor(value, dtype) for value in values)
+    return tuple(ops.convert_to_tensor(value, None if hasattr(value, "dtype") else dtype) for value in values)
 
 
 def hypot(x, y):
     """Return sqrt(x**2 + y**2), scaled so that squares neither overflow nor underflow."""
     x, y = (ops.abs(value) for value in alike(x, y))
-    high, low = ops.maximum(x, y), ops.minimum(x, y)
+    high, low = maximum(x, y), minimum(x, y)
     safe = ops.where(high > 0, high, ops.ones_like(high))
     return high * ops.sqrt(1.0 + ops.square(low / safe))
 
 
 def cbrt(x):
-    """Return the real cube root."""
-    return ops.sign(x) * ops.power(ops.abs(x), 1.0 / 3.0)
+    """Return the real cube root: a power, whose exponent is rounded, and one of Newton's steps."""
+    size = ops.abs(x)
+    inside = (size > 0) & ops.isfinite(size)
+    safe = ops.where(inside, size, ops.ones_like(x))
+    root = safe ** (1.0 / 3.0)
+    return ops.sign(x) * ops.where(inside, root - (root - safe / ops.square(root)) / 3.0, size)
 
 
 def clip(x, low, high):
     """Limit x to low <= x <= high; at a limit the gradient goes to x."""
     x, low, high = alike(x, low, high)
-    return ops.minimum(ops.maximum(x, low), high)
+    return minimum(maximum(x, low), high)
 
 
 def xlogy(x, y):
     """Return x*log(y), and 0 at x = 0 whatever y is."""
+    x, y = alike(x, y)
     zero = ops.equal(x, 0.0)
     return ops.where(zero, ops.zeros_like(x * y), x * ops.log(ops.where(zero, ops.ones_like(x * y), y)))
 
@@ -217,263 +242,4 @@ def log_cosh(x):
     size = ops.abs(x)
     near = size < 1.0
     close, far = ops.where(near, x, ops.ones_like(x)), ops.where(near, ops.ones_like(x), size)
-    return ops.where(near, ops.log1p(2.0 * ops.square(ops.sinh(0.5 * close))), far + ops.log1p(ops.exp(-2.0 * far)) - math.log(2.0))
-
-
-def erfcx(x):
-    """Return exp(x**2)*erfc(x), by its asymptotic series (Abramowitz & Stegun 7.1.23) where erfc underflows."""
-    limit = 10.0 if keras.backend.standardize_dtype(x.dtype) == "float64" else 5.0
-    far = x > limit
-    near, large = ops.where(far, ops.zeros_like(x), x), ops.where(far, x, ops.full_like(x, limit))
-    ratio, series = 0.5 / ops.square(large), ops.ones_like(x)
-    for k in range(16, 0, -1):
-        series = 1.0 - (2 * k - 1) * ratio * series
-    return ops.where(far, series / (large * math.sqrt(math.pi)), ops.exp(ops.square(near)) * erfc(near))
-
-
-def ndtr(x):
-    """Return the standard normal distribution function."""
-    return 0.5 * erfc(x * -math.sqrt(0.5))
-
-
-def log_ndtr(x):
-    """Return the logarithm of the standard normal distribution function, by erfcx in the lower tail."""
-    low = x < -1.0
-    tail, rest = ops.where(low, x, -ops.ones_like(x)), ops.where(low, -ops.ones_like(x), x)
-    lower = ops.log(0.5 * erfcx(tail * -math.sqrt(0.5))) - 0.5 * ops.square(tail)
-    return ops.where(low, lower, ops.log1p(-0.5 * erfc(rest * math.sqrt(0.5))))
-
-
-def exp_difference(x, total):
-    """Return exp(x - total), and 0 where total is -inf."""
-    empty = ops.equal(total, -math.inf)
-    return ops.where(empty, ops.zeros_like(x), ops.exp(x - ops.where(empty, ops.zeros_like(total), total)))
-
-
-def log_i0(x):
-    """Return log(i0(x)) without overflow; near 0, where it is about x**2/4, by the series of i0 (Abramowitz & Stegun 9.6.12)."""
-    near = ops.abs(x) < 2.0
-    quarter, series = ops.square(ops.where(near, x, ops.zeros_like(x)) / 2.0), ops.ones_like(x)
-    for k in range(11, 1, -1):
-        series = 1.0 + quarter / (k * k) * series
-    return ops.where(near, ops.log1p(quarter * series), ops.abs(x) + ops.log(i0e(x)))
-
-
-def logaddexp(x, y):
-    """Return log(exp(x) + exp(y)) without overflow; a tie shares the gradient."""
-    shape = ops.zeros_like(x + y)
-    return ops.squeeze(logsumexp(ops.stack([x + shape, y + shape], axis=-1), -1), axis=-1)
-
-
-# ------------------------------------------------------------------------------------------------------ along an axis
-def count(x, axis):
-    """Return the number of elements along axes; ``None`` counts all."""
-    shape = tuple(x.shape)
-    picked = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-    lengths = [shape[i] for i in picked]
-    if None not in lengths:
-        dtype = keras.backend.standardize_dtype(x.dtype)
-        if dtype == "bfloat16" and keras.backend.backend() == "torch":
-            # PyTorch computes with no NumPy number of this dtype.
-            return ops.convert_to_tensor(float(math.prod(lengths)), dtype)
-        # A NumPy number and not Python's: functions of it alone then keep the dtype, and it still serves as a length.
-        return np.asarray(math.prod(lengths), dtype)[()]
-    dynamic = ops.shape(x)
-    return ops.cast(math.prod([dynamic[i] for i in picked]), x.dtype)
-
-
-def logsumexp(x, axis):
-    """Return log(sum(exp(x))) along axes, which stay with length 1; a row of -inf gives -inf."""
-    high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-    high = ops.where(ops.isfinite(high), high, ops.zeros_like(high))
-    return ops.log(ops.sum(ops.exp(x - high), axis=axis, keepdims=True)) + high
-
-
-def softmax(x, axis):
-    """Return exp(x)/sum(exp(x)) along axes; a row of -inf gives zeros."""
-    high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-    e = ops.exp(x - ops.where(ops.isfinite(high), high, ops.zeros_like(high)))
-    total = ops.sum(e, axis=axis, keepdims=True)
-    return e / ops.where(total > 0, total, ops.ones_like(total))
-
-
-def log_softmax(x, axis):
-    """Return x - logsumexp(x) along axes."""
-    high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-    x = x - ops.where(ops.isfinite(high), high, ops.zeros_like(high))
-    return x - ops.log(ops.sum(ops.exp(x), axis=axis, keepdims=True))
-
-
-def norm(x, axis):
-    """Return the Euclidean norm along axes, which stay with length 1."""
-    return ops.sqrt(ops.sum(ops.square(x), axis=axis, keepdims=True))
-
-
-def argmax(x, axis):
-    """Return the position of the largest element as a number; the axis stays with length 1."""
-    return ops.cast(ops.argmax(x, axis=axis, keepdims=True), x.dtype)
-
-
-def argmin(x, axis):
-    """Return the position of the smallest element as a number; the axis stays with length 1."""
-    return ops.cast(ops.argmin(x, axis=axis, keepdims=True), x.dtype)
-
-
-def logcumsumexp(x, axis):
-    """Return the running logsumexp along an axis; elements far below the largest keep their own running sum.
-
-    Sums over 1, 2, 4, ... neighbours are joined in turn (Hillis & Steele 1986). An axis of unknown length is shifted by
-    its largest element instead, and loses what lies far below that.
-    """
-    length = x.shape[axis]
-    if length is None:
-        high = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-        high = ops.where(ops.isfinite(high), high, ops.zeros_like(high))
-        return ops.log(ops.cumsum(ops.exp(x - high), axis=axis)) + high
-    x, step = ops.moveaxis(x, axis, -1), 1
-    while step < length:
-        x = logaddexp(x, ops.concatenate([ops.full_like(x[..., :step], -math.inf), x[..., :-step]], axis=-1))
-        step *= 2
-    return ops.moveaxis(x, -1, axis)
-
-
-def logcumsumexp_adjoint(u, x, f, axis):
-    """Return the adjoint of `logcumsumexp`: for each element the later adjoints times its share in each."""
-    u, x, f = (ops.moveaxis(part, axis, -1) for part in (u, x, f))
-    shares = exp_difference(ops.expand_dims(x, -1), ops.expand_dims(f, -2))
-    length = ops.shape(x)[-1]
-    later = ops.expand_dims(ops.arange(length), -1) <= ops.expand_dims(ops.arange(length), 0)
-    return ops.moveaxis(ops.sum(ops.where(later, ops.expand_dims(u, -2) * shares, ops.zeros_like(shares)), axis=-1), -1, axis)
-
-
-def sort_adjoint(u, x, axis):
-    """Return adjoints of sorted elements in the order of the unsorted ones."""
-    return ops.take_along_axis(u, ops.argsort(ops.argsort(x, axis=axis), axis=axis), axis=axis)
-
-
-def products_of_others(x, axis):
-    """Return for each element the product of the others along axes, zeros included; ``None`` takes all axes."""
-    if axis is None:
-        return ops.reshape(products_of_others(ops.reshape(x, (-1,)), 0), ops.shape(x))
-    if not isinstance(axis, int):
-        last = tuple(range(-len(axis), 0))
-        moved = ops.moveaxis(x, axis, last)
-        flat = ops.reshape(moved, (*ops.shape(moved)[: -len(axis)], -1))
-        return ops.moveaxis(ops.reshape(products_of_others(flat, -1), ops.shape(moved)), last, axis)
-    x = ops.moveaxis(x, axis, -1)
-    one = ops.ones_like(x[..., :1])
-    before = ops.cumprod(ops.concatenate([one, x[..., :-1]], axis=-1), axis=-1)
-    after = ops.flip(ops.cumprod(ops.concatenate([one, ops.flip(x, axis=-1)[..., :-1]], axis=-1), axis=-1), axis=-1)
-    return ops.moveaxis(before * after, -1, axis)
-
-
-# ---------------------------------------------------------------------------------------------------------- selection
-def select(x, index):
-    """Return one element of the last axis, which stays with length 1."""
-    return x[..., index:] if index == -1 else x[..., index : index + 1]
-
-
-def unselect(u, x, index=None, start=None, stop=None):
-    """Return zeros of the shape of x with ``u`` at the selected places of the last axis."""
-    if index is not None:
-        length = ops.shape(x)[-1]
-        place = ops.equal(ops.arange(length), index if index >= 0 else length + index)
-        return ops.where(place, u, ops.zeros_like(x))
-    before = [] if start is None else [ops.zeros_like(x[..., :start])]
-    after = [] if stop is None else [ops.zeros_like(x[..., stop:])]
-    return ops.concatenate([*before, u, *after], axis=-1) if before or after else u
-
-
-def gather(x, i):
-    """Return elements of the last axis of x at integer positions; of a vector, whole arrays of them."""
-    i = ops.cast(i, "int32")
-    if len(x.shape) == 1:
-        return ops.take(x, i, axis=0)
-    if i.shape[:-1] == x.shape[:-1]:
-        return ops.take_along_axis(x, i, axis=-1)
-    row = ops.expand_dims(x, -2)
-    return ops.sum(ops.where(one_hot_rows(i, x), row, ops.zeros_like(row)), axis=-1)
-
-
-def one_hot_rows(i, x):
-    """Return for each position which element of the last axis of x it picks; negative positions count from the end."""
-    length = ops.cast(ops.shape(x)[-1], "int32")
-    i = ops.where(i < 0, i + length, i)
-    return ops.equal(ops.expand_dims(i, -1), ops.cast(ops.arange(ops.shape(x)[-1]), "int32"))
-
-
-def gather_adjoint(u, x, i):
-    """Return zeros of the shape of x with ``u`` added at integer positions of the last axis."""
-    u = ops.expand_dims(u, -1)
-    spread = ops.where(one_hot_rows(ops.cast(i, "int32"), x), u, ops.zeros_like(u))
-    if len(x.shape) == 1:
-        return ops.sum(spread, axis=tuple(range(len(spread.shape) - 1)))
-    return sum_to(ops.sum(spread, axis=-2), x)
-
-
-def one_hot(y, n, dtype):
-    """Return positions as ones among n zeros; a trailing axis of length 1 is replaced."""
-    y = ops.cast(y, "int32")
-    y = ops.squeeze(y, axis=-1) if len(y.shape) and y.shape[-1] == 1 else y
-    return ops.cast(ops.equal(ops.cast(ops.expand_dims(y, -1), dtype), arange(n, dtype)), dtype)
-
-
-def arange(n, dtype):
-    """Return 0, 1, ..., n - 1; n may be a length that is known only when the program runs."""
-    return ops.cast(ops.arange(ops.cast(n, "int32") if hasattr(n, "shape") and not isinstance(n, np.generic) else int(n)), dtype)
-
-
-def vector(*items, dtype):
-    """Return numbers one after the other as a vector."""
-    return ops.stack([ops.convert_to_tensor(item, dtype) for item in items])
-
-
-def concat(a, b):
-    """Return a and b one after the other along the last axis; other axes broadcast."""
-    dtype = getattr(a, "dtype", getattr(b, "dtype", None))  # a constant is a Python number
-    a, b = (ops.convert_to_tensor(part, dtype) for part in (a, b))
-    a, b = (part if len(part.shape) else ops.reshape(part, (1,)) for part in (a, b))
-    a_lead, b_lead = ops.zeros_like(a[..., :1]), ops.zeros_like(b[..., :1])
-    return ops.concatenate([a + b_lead, b + a_lead], axis=-1)
-
-
-def unconcat_first(u, a):
-    """Return the part of an adjoint that belongs to the first of two concatenated arrays."""
-    return sum_to(u[..., : (ops.shape(a)[-1] if len(a.shape) else 1)], a)
-
-
-def unconcat_last(u, b):
-    """Return the part of an adjoint that belongs to the last of two concatenated arrays."""
-    return sum_to(u[..., ops.shape(u)[-1] - (ops.shape(b)[-1] if len(b.shape) else 1) :], b)
-
-
-# ----------------------------------------------------------------------------------------------------------- matrices
-def offsets(x):
-    """Return column minus row of every place of the last two axes."""
-    rows, columns = ops.shape(x)[-2], ops.shape(x)[-1]
-    return ops.expand_dims(ops.arange(columns), 0) - ops.expand_dims(ops.arange(rows), 1)
-
-
-def transpose(x):
-    """Exchange the last two axes."""
-    return ops.swapaxes(x, -1, -2)
-
-
-def eye_like(x):
-    """Return 1 on the diagonal of the last two axes and 0 elsewhere."""
-    return ops.cast(ops.equal(offsets(x), 0), x.dtype) + ops.zeros_like(x)
-
-
-def diag(x):
-    """Return the diagonal of the last two axes as a column."""
-    return ops.sum(ops.where(ops.equal(offsets(x), 0), x, ops.zeros_like(x)), axis=-1, keepdims=True)
-
-
-def triu(x):
-    """Return x on and above the diagonal of the last two axes, else 0."""
-    return ops.where(offsets(x) >= 0, x, ops.zeros_like(x))
-
-
-def tril(x):
-    """Return x on and below the diagonal of the last two axes, else 0."""
-    return ops.where(offsets(x) <= 0, x, ops.zeros_like(x))
+    return ops.where(near, ops.log1p(2.0 * ops.square(sinh(0.5 * close))), far + ops.log1p(ops.exp(-2.0 * far)) - math.log(2.0))

@@ -68,8 +68,17 @@ class FormulaLayer(keras.layers.Layer):
             )
 
     def _regularizer(self, fact):
-        found = keras.regularizers.get(fact["regularizer"])
-        return None if found is None else lambda weight: found(self._inside(weight, *fact["bounds"]))
+        found, inside = keras.regularizers.get(fact["regularizer"]), self._inside
+        if found is None:
+            return None
+
+        class OfParameter(keras.regularizers.Regularizer):
+            """Acts on the parameter that a weight stands for."""
+
+            def __call__(self, weight):
+                return found(inside(weight, *fact["bounds"]))
+
+        return OfParameter()
 
     def build(self, shapes):
         """Make the weights whose length is that of a prediction's last axis; ``shapes`` are those of the data."""

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
-from losscompiler.stable.rules import Rule
+from losscompiler.stable.normal import normal_integral
+from losscompiler.stable.patterns import Match, instance, match_operands, pattern
+from losscompiler.stable.rules import RULES, Rule
+from losscompiler.stable.signs import PICKS, Signs
+from losscompiler.stable.terms import Sum, scaled, sum_of, total
 
 LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions",
 )  # fmt: skip
-_SELECTIONS = ("gather", "select", "range")
-"""What only picks elements: the logarithm may be taken before, as in log(softmax(p)[y])."""
-_LOGARITHM_OF = {"exp": "", "sigmoid": "log_sigmoid", "softmax": "log_softmax", "ndtr": "log_ndtr"}
+_INSIDE = frozenset({"mul", "div", "sum", "mean", "add", "sub", "pow", "sqrt", "where", "neg", *PICKS})
+
+
+@cache
+def logarithms() -> dict[str, tuple[tuple[Rule, Node], ...]]:
+    """Return the rules for logarithms, with the pattern of what the logarithm is of, by its operation."""
+    found: dict[str, list[tuple[Rule, Node]]] = {}
+    for rule in RULES:
+        root = pattern(rule.pattern)
+        if root.op == "log" and root.args[0].op not in ("add", "sub", "mul", "div", "sum"):
+            found.setdefault(root.args[0].op, []).append((rule, root.args[0]))
+    return {op: tuple(rules) for op, rules in found.items()}
 
 
 class LogDomain:
@@ -29,109 +43,255 @@ class LogDomain:
     log(y*exp(p)) and log(y) + p are defined at the same points.
     """
 
-    def __init__(self, graph: Graph, parameters: Mapping[str, Parameter]) -> None:
+    def __init__(self, graph: Graph, parameters: Mapping[str, Parameter], signs: Signs | None = None) -> None:
         self.graph = graph
-        self.parameters = parameters
+        self.signs = signs or Signs(parameters)
 
     def apply(self, node: Node) -> Node | None:
         """Return another form of a logarithm, or ``None`` where nothing is gained."""
-        if node.op != "log" or node.args[0].op not in ("mul", "div", "sum", "add", "pow", "sqrt", *_SELECTIONS):
-            return None
-        if not _holds_exponential(node.args[0]):
-            return None
-        return self._log(node.args[0], unknown=True)
+        if node.op == "log" and node.args[0].op in _INSIDE:
+            return self._log(node.args[0], unknown=True) if self._gains(node.args[0]) else None
+        if node.op == "log1p" and self.signs.reach(node.args[0])[0] and self.signs.positive(node.args[0], closed=False):
+            inner = self._log(node.args[0], unknown=False)
+            return None if inner is None else self.graph.simple("softplus", inner)
+        return None
+
+    def log(self, node: Node) -> Node | None:
+        """Return the logarithm of a value that is surely positive, or ``None`` where it cannot be taken inside."""
+        return self._log(node, unknown=False) if self.signs.positive(node) else None
+
+    def _gains(self, node: Node) -> bool:
+        """Tell whether an exponential, or a function that has one inside, stands where its logarithm can be taken."""
+        if node.op in ("mul", "div"):
+            return any(self._gains(arg) for arg in node.args)
+        if node.op in ("add", "sub"):
+            return self.signs.exponential(node) or any(self._gains(arg) for arg in node.args)
+        return self.signs.exponential(node) or (node.op in logarithms() and node.op not in ("pow", "neg"))
 
     def _log(self, node: Node, *, unknown: bool) -> Node | None:
         """Return log(node); ``unknown`` allows one factor of unknown sign."""
         make, op = self.graph.simple, node.op
-        if op in _LOGARITHM_OF:
-            return make(_LOGARITHM_OF[op], *node.args, span=None, **node.attributes) if _LOGARITHM_OF[op] else node.args[0]
+        direct = self._direct(node, unknown=unknown)
+        if direct is not None:
+            return direct
         if op in ("mul", "div"):
             return self._log_of_product(node, unknown=unknown)
-        if op in _SELECTIONS:
+        if op in PICKS or op == "sqrt":
             inner = self._log(node.args[0], unknown=unknown)
-            return None if inner is None else make(op, inner, *node.args[1:], span=None, **node.attributes)
-        if op == "sqrt":
-            inner = self._log(node.args[0], unknown=unknown)
-            return None if inner is None else make("div", inner, self.graph.const(2))
-        if op == "pow" and node.args[1].op == "const" and self._positive(node.args[0]):
+            if inner is None:
+                return None
+            if op == "sqrt":
+                return make("div", inner, self.graph.const(2))
+            return make(op, inner, *node.args[1:], span=None, **node.attributes)
+        if op == "pow" and self.signs.positive(node.args[0]):
             inner = self._log(node.args[0], unknown=False)
             return None if inner is None else make("mul", node.args[1], inner)
-        if op == "sum" and _holds_exponential(node):
-            inner = self._log(node.args[0], unknown=False)
-            return None if inner is None else make("logsumexp", inner, span=None, **node.attributes)
-        if op == "add" and all(_holds_exponential(arg) for arg in node.args):
-            left, right = (self._log(arg, unknown=False) for arg in node.args)
-            return None if left is None or right is None else make("logaddexp", left, right)
-        return make("log", node) if unknown or self._positive(node) else None
+        if op in ("sum", "mean") and self.signs.exponential(node):
+            return self._log_of_reduction(node)
+        if op in ("add", "sub"):
+            return self._log_of_sum(node, unknown=unknown)
+        return make("log", node) if unknown or self.signs.positive(node) else None
 
-    def _log_of_product(self, node: Node, *, unknown: bool) -> Node | None:
-        """Take the logarithm of a chain of factors; those without exponentials stay together."""
-        inside: list[tuple[Node, int]] = []
-        rest: Node | None = None
+    def _direct(self, node: Node, *, unknown: bool) -> Node | None:
+        """Return the logarithm of a function for which there is a rule."""
+        if unknown or self.signs.positive(node):
+            for rule, inside in logarithms().get(node.op, ()):
+                found = match_operands((inside,), (node,))
+                if found is not None:
+                    return instance(self.graph, rule.replacement, found)
+        return None
+
+    def _log_of_reduction(self, node: Node) -> Node | None:
+        """Return the logarithm of a sum or mean of values that are all positive."""
+        inner = self._log(node.args[0], unknown=False)
+        if inner is not None:
+            found = self.graph.simple("logsumexp", inner, span=None, **node.attributes)
+        else:
+            weighted = self._weighted(node.args[0])
+            if weighted is None:
+                return None
+            found = self.graph.simple("weighted_logsumexp", *weighted, span=None, **node.attributes)
+        if node.op == "sum":
+            return found
+        count = self.graph.simple("count", node.args[0], span=None, **node.attributes)
+        return self.graph.simple("sub", found, self.graph.simple("log", count))
+
+    def _weighted(self, node: Node) -> tuple[Node, Node] | None:
+        """Return the logarithm of the exponentials in a product and the other factors, whose signs are not known."""
+        logs: list[tuple[Fraction, Node]] = []
+        chain = _Chain(self.graph)
         stack: list[tuple[Node, int]] = [(node, 1)]
         while stack:
             factor, sign = stack.pop()
-            if factor.op in ("mul", "div") and _holds_exponential(factor):
+            if factor.op in ("mul", "div"):
                 stack += [(factor.args[1], sign if factor.op == "mul" else -sign), (factor.args[0], sign)]
-            elif _holds_exponential(factor):
-                inside.append((factor, sign))
-            elif sign > 0:
-                rest = factor if rest is None else self.graph.simple("mul", rest, factor)
+                continue
+            log = self.log(factor) if self.signs.exponential(factor) else None
+            if log is not None:
+                logs.append((Fraction(sign), log))
             else:
-                rest = self.graph.simple("div", self.graph.const(1) if rest is None else rest, factor)
-        total = None
+                chain.outside(factor, sign)
+        weight = chain.rest()
+        return None if not logs or weight is None else (total(self.graph, Fraction(0), logs), weight)
+
+    # -- sums
+    def _log_of_sum(self, node: Node, *, unknown: bool) -> Node | None:
+        parts = sum_of(self.graph, node)
+        found = self._log_of_known_sum(node, parts, unknown=unknown) or self._log_of_positive_terms(parts)
+        if found is None and unknown:
+            found = self._log_of_difference(parts)
+        if found is not None:
+            return found
+        if unknown or self.signs.positive(node):
+            return self.graph.simple("log", node)
+        return None
+
+    def _log_of_known_sum(self, node: Node, parts: Sum, *, unknown: bool) -> Node | None:
+        integral = normal_integral(self.graph, parts)
+        if integral is not None:
+            scale, z = integral
+            if unknown or self.signs.positive(scale):
+                return self.graph.simple("log_expected_improvement", self.graph.simple("mul", z, scale), scale)
+        if node.op == "add":
+            for weight, other in (node.args, node.args[::-1]):
+                found = self._log_zero_inflated(weight, other)
+                if found is not None:
+                    return found
+        return None
+
+    def _log_zero_inflated(self, weight: Node, other: Node) -> Node | None:
+        """Return log(w + (1 - w)*A) for an exponential A that is 1 at most."""
+        if other.op != "mul" or not self.signs.positive(weight):
+            return None
+        for rest, inside in (other.args, other.args[::-1]):
+            if self._complements(weight, rest) and self.signs.exponential(inside) and not self.signs.reach(inside)[0]:
+                log = self.log(inside)
+                if log is not None:
+                    return self.graph.simple("log_zero_inflated", rest, log, weight)
+        return None
+
+    def _complements(self, one: Node, other: Node) -> bool:
+        """Tell whether two values add up to 1."""
+        if one.op == other.op == "sigmoid":
+            return self.graph.simple("neg", one.args[0]) is other.args[0] or self.graph.simple("neg", other.args[0]) is one.args[0]
+        return any(a.op == "sub" and a.args[0].is_number(1) and a.args[1] is b for a, b in ((one, other), (other, one)))
+
+    def _log_of_positive_terms(self, parts: Sum) -> Node | None:
+        """Return the logarithm of a sum whose terms are all positive, if one may overflow or all may underflow."""
+        nodes = [scaled(self.graph, term.node, term.scale) for term in parts.terms if term.scale > 0]
+        if len(nodes) < len(parts.terms) or parts.constant < 0 or len(nodes) + (parts.constant > 0) < 2:
+            return None
+        exponential = [self.signs.exponential(node) for node in nodes]
+        if not (any(self.signs.reach(node)[0] for node in nodes) or (all(exponential) and parts.constant == 0)):
+            return None
+        result: Node | None = None
+        for node, fast in zip(nodes, exponential, strict=True):
+            inner = self._log(node, unknown=False) if fast or self.signs.positive(node, closed=False) else None
+            if inner is None:
+                return None
+            result = inner if result is None else self.graph.simple("logaddexp", result, inner)
+        if result is None or parts.constant == 0:
+            return result
+        if parts.constant == 1:
+            return self.graph.simple("softplus", result)
+        return self.graph.simple("logaddexp", self.graph.simple("log", self.graph.const(parts.constant)), result)
+
+    def _log_of_difference(self, parts: Sum) -> Node | None:
+        """Return log(A - B), for an A that may overflow, or two that may underflow."""
+        above = [scaled(self.graph, term.node, term.scale) for term in parts.terms if term.scale > 0]
+        below = [scaled(self.graph, term.node, -term.scale) for term in parts.terms if term.scale < 0]
+        if parts.constant < 0:
+            below.append(self.graph.const(-parts.constant))
+        if len(above) != 1 or len(below) != 1 or parts.constant > 0:
+            return None
+        (first,), (second,) = above, below
+        if not (self.signs.reach(first)[0] or (self.signs.exponential(first) and self.signs.exponential(second))):
+            return None
+        left, right = self.log(first), self.log(second)
+        if left is None or right is None:
+            return None
+        make = self.graph.simple
+        return make("add", left, make("log1mexp", make("sub", right, left)))
+
+    # -- products
+    def _log_of_product(self, node: Node, *, unknown: bool) -> Node | None:
+        """Take the logarithm of a chain of factors; those without exponentials stay together."""
+        chain = _Chain(self.graph)
+        stack: list[tuple[Node, int]] = [(node, 1)]
+        while stack:
+            factor, sign = stack.pop()
+            if factor.op in ("mul", "div"):
+                stack += [(factor.args[1], sign if factor.op == "mul" else -sign), (factor.args[0], sign)]
+            elif factor.op == "neg" and factor.args[0].op != "expm1":
+                chain.coefficient = -chain.coefficient
+                stack.append((factor.args[0], sign))
+            elif factor.op == "erfc":
+                chain.coefficient *= Fraction(2) ** sign
+                chain.inside.append((instance(self.graph, "ndtr(-sqrt(2)*x)", Match({"x": factor.args[0]})), sign))
+            elif factor.op == "neg" or self._gains(factor):
+                chain.inside.append((factor, sign))
+            else:
+                chain.outside(factor, sign)
+        hidden = 0
+        logs: list[tuple[Fraction, Node]] = []
+        for factor, sign in chain.inside:
+            log = chain.log_sinhc(factor, sign) or self._log(factor, unknown=False)
+            if log is None:
+                hidden += 1
+                log = self._log(factor, unknown=unknown)
+            if log is None:
+                return None
+            logs.append((Fraction(sign), log))
+        rest = chain.rest()
+        if hidden + (rest is not None and not self.signs.positive(rest)) > (1 if unknown else 0):
+            return None
         if rest is not None:
-            if not (unknown or self._positive(rest)):
-                return None
-            total = self.graph.simple("log", rest)
-        for factor, sign in inside:
-            part = self._log(factor, unknown=False)
-            if part is None:
-                return None
-            if total is None:
-                total = part if sign > 0 else self.graph.simple("neg", part)
+            logs = self._with_log_of(rest, logs)
+        return total(self.graph, Fraction(0), logs)
+
+    def _with_log_of(self, rest: Node, logs: list[tuple[Fraction, Node]]) -> list[tuple[Fraction, Node]]:
+        """Return logarithms of factors with that of the other factors, which an expected improvement takes in as its scale."""
+        for position, (sign, log) in enumerate(logs):
+            if sign == 1 and log.op == "log_expected_improvement" and log.args[1].is_number(1):
+                whole = self.graph.simple("log_expected_improvement", self.graph.simple("mul", rest, log.args[0]), rest)
+                return [*logs[:position], (sign, whole), *logs[position + 1 :]]
+        return [(Fraction(1), self.graph.simple("log", rest)), *logs]
+
+
+class _Chain:
+    """Factors above and below a line: those whose logarithm is taken, and the others."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.coefficient = Fraction(1)
+        self.inside: list[tuple[Node, int]] = []
+        self.others: list[tuple[Node, int]] = []
+
+    def outside(self, factor: Node, sign: int) -> None:
+        """Add a factor that has no exponential."""
+        value = factor.value if factor.op == "const" else None
+        if isinstance(value, Fraction) and value != 0:
+            self.coefficient *= value**sign
+        else:
+            self.others.append((factor, sign))
+
+    def log_sinhc(self, factor: Node, sign: int) -> Node | None:
+        """Return log(sinh(x)/x), and take 1/x from the other factors, where both stand in the product."""
+        if factor.op != "sinh" or (factor.args[0], -sign) not in self.others:
+            return None
+        self.others.remove((factor.args[0], -sign))
+        return self.graph.simple("log_sinhc", factor.args[0])
+
+    def rest(self) -> Node | None:
+        """Return the product of the factors that have no exponential."""
+        result: Node | None = None
+        for factor, sign in self.others:
+            if sign > 0:
+                result = factor if result is None else self.graph.simple("mul", result, factor)
             else:
-                total = self.graph.simple("add" if sign > 0 else "sub", total, part)
-        return total
-
-    def _positive(self, node: Node) -> bool:
-        """Tell whether a value is surely positive, from the bounds of parameters and the signs of operations."""
-        match node.op:
-            case "const":
-                return not isinstance(node.value, Fraction) or node.value > 0
-            case "symbol":
-                parameter = self.parameters.get(node.name)
-                return parameter is not None and parameter.bounds[0] is not None and parameter.bounds[0] >= 0
-            case "exp" | "sigmoid" | "softplus" | "softmax" | "ndtr" | "cosh" | "erfcx" | "count":
-                return True
-            case "mul" | "div" | "add" | "sqrt" | "maximum" | "logaddexp" | "vector":
-                return all(self._positive(arg) for arg in node.args)
-            case "pow" | "sum" | "gather" | "select" | "range":
-                return self._positive(node.args[0])
-            case "sub":
-                upper = (
-                    self.parameters[node.args[1].name].bounds[1]
-                    if node.args[1].op == "symbol" and node.args[1].name in self.parameters
-                    else None
-                )
-                value = node.args[0].value if node.args[0].op == "const" else None
-                return upper is not None and isinstance(value, Fraction) and upper <= value
-        return False
-
-
-def _holds_exponential(node: Node) -> bool:
-    """Tell whether a product or sum has an exponential among its factors or in all its terms."""
-    stack = [node]
-    while stack:
-        part = stack.pop()
-        if part.op in _LOGARITHM_OF:
-            return True
-        if part.op in ("mul", "div"):
-            stack.extend(part.args)
-        elif part.op == "add":
-            if all(_holds_exponential(arg) for arg in part.args):
-                return True
-        elif part.op in ("sum", "sqrt", "pow", *_SELECTIONS):
-            stack.append(part.args[0])
-    return False
+                result = self.graph.simple("div", self.graph.const(1) if result is None else result, factor)
+        if self.coefficient == 1:
+            return result
+        if result is None:
+            return self.graph.const(self.coefficient)
+        return scaled(self.graph, result, self.coefficient)

@@ -4,43 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 
-from losscompiler.graph.axes import leaf
-from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
-from losscompiler.source import Source
+from losscompiler.stable.patterns import instance, match, operations
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Step
-from losscompiler.syntax import parse
 
-_VARIABLE = "x"
-
-
-@cache
-def _pattern(text: str) -> Node:
-    graph = Graph()
-    # An array: of a single number a reduction is that number, and a pattern would lose it.
-    x = graph.symbol(_VARIABLE, leaf(_VARIABLE))
-    builder = ExpressionBuilder(graph, Source(text), lambda name: x, graph.make, internal=True)
-    return builder.build(parse(text).loss)
-
-
-def _match(pattern: Node, node: Node, found: dict[str, Node], axes: list[object]) -> bool:
-    """Tell whether a node has the pattern's form; ``found`` receives what stands for ``x``, ``axes`` the axis."""
-    if pattern.op == "symbol":
-        return found.setdefault(_VARIABLE, node) is node
-    if pattern.op == "neg" and pattern.args[0].op == "symbol" and node.op != "neg":
-        return False
-    if pattern.op != node.op or len(pattern.args) != len(node.args):
-        return False
-    if pattern.op == "const":
-        return bool(pattern.value == node.value)
-    axis = dict(node.attrs).get("axis")
-    if axis is not None:
-        axes.append(axis)
-    return all(_match(part, arg, found, axes) for part, arg in zip(pattern.args, node.args, strict=True))
+_DEEPEST = 8
+"""How often what a rule makes may itself be rewritten."""
 
 
 def rewrite(
@@ -57,23 +29,53 @@ def rewrite(
     Returns:
         For every node below the roots what stands in its place, and the rules that fired with the node they replaced.
     """
-    by_operation: dict[str, list[Rule]] = {}
-    for rule in rules:
-        by_operation.setdefault(_pattern(rule.pattern).op, []).append(rule)
-    done: dict[int, Node] = {}
-    fired: list[tuple[Rule, Node]] = []
-    for node in reachable(roots):
-        new = node
-        if any(done[arg.index] is not arg for arg in node.args):
-            new = graph.make(node.op, *(done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
+    return _Rewriting(graph, rules, steps).below(roots)
+
+
+class _Rewriting:
+    """One pass over a graph; what rules make is rewritten in its turn."""
+
+    def __init__(self, graph: Graph, rules: Sequence[Rule], steps: Sequence[tuple[Rule, Step]]) -> None:
+        self.graph = graph
+        self.steps = steps
+        self.by_operation: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for operation in operations(rule.pattern):
+                self.by_operation.setdefault(operation, []).append(rule)
+        self.done: dict[int, Node] = {}
+        self.fired: list[tuple[Rule, Node]] = []
+
+    def below(self, roots: Sequence[Node]) -> tuple[dict[int, Node], list[tuple[Rule, Node]]]:
+        for node in reachable(roots):
+            if node.index not in self.done:
+                self.done[node.index] = self._settled(self._with_operands(node), node, 0)
+        return self.done, self.fired
+
+    def _with_operands(self, node: Node) -> Node:
+        """Return a node over what stands in place of its operands."""
+        if all(self.done[arg.index] is arg for arg in node.args):
+            return node
+        return self.graph.make(node.op, *(self.done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
+
+    def _settled(self, new: Node, node: Node, depth: int) -> Node:
+        """Return a node, whose operands are settled, after the rules that fit; ``node`` is what was written."""
         for _ in range(4):
-            step = _apply(graph, new, by_operation.get(new.op, ())) or _carry_out(new, steps)
+            step = _apply(self.graph, new, self.by_operation.get(new.op, ())) or _carry_out(new, self.steps)
             if step is None:
                 break
-            fired.append((step[0], node))
-            new = step[1]
-        done[node.index] = new
-    return done, fired
+            self.fired.append((step[0], node))
+            new = self._settle_new(step[1], node, depth)
+        self.done.setdefault(new.index, new)
+        return new
+
+    def _settle_new(self, new: Node, node: Node, depth: int) -> Node:
+        """Return what a rule has made over operands that are settled."""
+        if depth == _DEEPEST:
+            return new
+        for arg in new.args:
+            if arg.index not in self.done:
+                self.done[arg.index] = self._settled(self._settle_new(arg, node, depth + 1), node, depth + 1)
+        return self._with_operands(new)
 
 
 def _carry_out(node: Node, steps: Sequence[tuple[Rule, Step]]) -> tuple[Rule, Node] | None:
@@ -81,7 +83,7 @@ def _carry_out(node: Node, steps: Sequence[tuple[Rule, Step]]) -> tuple[Rule, No
         return None
     for rule, step in steps:
         other = step(node)
-        if other is not None and other is not node:
+        if other is not None and other is not node and _keeps_shape(node, other):
             return rule, other
     return None
 
@@ -90,17 +92,18 @@ def _apply(graph: Graph, node: Node, rules: Sequence[Rule]) -> tuple[Rule, Node]
     if node.constant:
         return None
     for rule in rules:
-        found: dict[str, Node] = {}
-        axes: list[object] = []
-        if _match(_pattern(rule.pattern), node, found, axes) and len(set(axes)) <= 1:
-            builder = ExpressionBuilder(graph, Source(rule.replacement), _no_name, graph.simple, internal=True)
-            keywords = Keywords(axis=axes[0] if axes else -1)  # type: ignore[arg-type]
-            return rule, builder.expand(rule.replacement, found, keywords, node.span)
+        matched = match(rule.pattern, node)
+        if matched is not None:
+            new = instance(graph, rule.replacement, matched, node.span)
+            if _keeps_shape(node, new):
+                return rule, new
     return None
 
 
-def _no_name(name: object) -> Node:
-    raise AssertionError(f"{name} is bound by the caller")
+def _keeps_shape(node: Node, new: Node) -> bool:
+    """Tell whether everything that gives a node its shape still stands in what replaces it."""
+    # Names that begin with '#' belong to results of single nodes, such as ranges, which are made anew.
+    return {name for name, _ in node.axes if not name.startswith("#")} <= {name for name, _ in new.axes}
 
 
 def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:

@@ -8,10 +8,21 @@ from typing import TypeAlias
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
+from losscompiler.stable import exponentials, log_sums, quotients, two_terms
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
+from losscompiler.stable.exponentials import Exponentials
+from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
+from losscompiler.stable.log_sums import LogSums
+from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
 from losscompiler.stable.powers import MERGED_POWERS, merge_powers
+from losscompiler.stable.removable import QUOTIENTS, Removable
+from losscompiler.stable.roots import SHARE_OF_ROOT, share_of_root
 from losscompiler.stable.rules import Rule
+from losscompiler.stable.sharpness import SHARPNESS, Sharpness
+from losscompiler.stable.signs import Signs
+from losscompiler.stable.two_terms import TwoTerms
+from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
 
 Step: TypeAlias = Callable[[Node], Node | None]
 """Returns another form of a node, or ``None`` where the rule does not apply."""
@@ -30,13 +41,48 @@ class Transformation:
     begin: Callable[[Graph, Mapping[str, Parameter]], Step]
 
 
+def _on(function: Callable[[Graph, Node], Node | None]) -> Callable[[Graph, Mapping[str, Parameter]], Step]:
+    """Return what makes the step of a function that needs no parameters."""
+    return lambda graph, parameters: lambda node: function(graph, node)
+
+
+def _less_its_part(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
+    signs = Signs(parameters)
+    return lambda node: quotients.less_its_part(graph, signs, node)
+
+
 TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(LOG_DOMAIN, lambda graph, parameters: LogDomain(graph, parameters).apply),
+    Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
+    Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
+    Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
+    # -- products
+    Transformation(exponentials.POWERS, lambda graph, parameters: Exponentials(graph, parameters).power),
+    Transformation(exponentials.PRODUCTS, lambda graph, parameters: Exponentials(graph, parameters).product),
+    Transformation(exponentials.PICKED, lambda graph, parameters: Exponentials(graph, parameters).exp_of_selection),
+    Transformation(log_sums.SCALED_LOG_SUMS, lambda graph, parameters: LogSums(graph).scaled),
+    Transformation(quotients.SCALED, _on(quotients.merged_scales)),
+    Transformation(quotients.SHARES, _on(quotients.share)),
+    Transformation(WEIGHTED_LOGS, lambda graph, parameters: WeightedLogs(graph, parameters).apply),
+    # -- sums
+    Transformation(two_terms.TWO_TERMS, lambda graph, parameters: TwoTerms(graph, parameters).apply),
+    Transformation(two_terms.EXPONENTIAL_PAIRS, lambda graph, parameters: TwoTerms(graph, parameters).exponential_pair),
+    Transformation(two_terms.BINOMIALS, lambda graph, parameters: TwoTerms(graph, parameters).binomial),
+    Transformation(two_terms.COMPLEMENTS, lambda graph, parameters: TwoTerms(graph, parameters).complement),
+    Transformation(log_sums.LOG_SUMS, lambda graph, parameters: LogSums(graph).elements),
+    Transformation(log_sums.LOG_SHARES, lambda graph, parameters: LogSums(graph).rows),
+    Transformation(log_sums.CANCELLED, _on(log_sums.cancelled)),
+    # -- roots
+    Transformation(quotients.LESS_ITS_PART, _less_its_part),
+    Transformation(quotients.ROOTS, _on(quotients.root_of_squares)),
 )
 """Applied to the loss as written, before it is differentiated."""
 
 MERGING: tuple[Transformation, ...] = (
+    Transformation(exponentials.CONFLICTS, lambda graph, parameters: Exponentials(graph, parameters).conflict),
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
+    Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
+    Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(MERGED_POWERS, lambda graph, parameters: lambda node: merge_powers(graph, node)),
 )
 """Applied to value and gradients after derivation, while powers are still powers."""

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 import sympy
 
 import losscompiler as lc
@@ -32,6 +33,14 @@ RANGES = {
     "i0e": [(-9, 9)], "i1e": [(-9, 9)], "log_i0": [(-9, 9)], "erfcx": [(-3, 5)], "log_ndtr": [(-30, 5)], "sigmoid": [(-20, 20)],
     "softplus": [(-20, 20)], "log_sigmoid": [(-20, 20)], "div": [(-3, 3), (0.2, 3)], "pow": [(0.05, 5), (-3, 3)], "tan": [(-1.4, 1.4)],
     "reciprocal": [(0.1, 9)], "clip": [(-3, 3), (-1, -0.5), (0.5, 1)], "logaddexp": [(-20, 20), (-20, 20)],
+    "lgamma_difference": [(0.05, 9), (0.05, 9)], "polygamma_difference": [(1, 1), (0.05, 9), (0.05, 9)], "binet": [(1, 1), (0.05, 9)],
+    "exp_moment": [(1, 1), (-9, 9)], "log1p_moment": [(1, 1), (-0.9, 20)], "log1pmx": [(-0.9, 20)], "asinh_moment": [(1, 1), (-20, 20)],
+    "bessel_ratio": [(-9, 9)], "bessel_ratio_complement": [(-9, 9)], "weighted_log": [(0.05, 20), (-3, 3)],
+    "weighted_log1p": [(-0.9, 20), (-3, 3)],
+    "weighted_reciprocal": [(0.2, 3), (-3, 3)], "share": [(0.2, 3), (0.2, 3)], "log_cloglog": [(-20, 3)], "log_softplus": [(-20, 20)],
+    "log_zero_inflated": [(0.05, 0.95), (-20, -0.01), (0.05, 0.95)], "scaled_logaddexp": [(-9, 9), (-9, 9), (0.2, 3)],
+    "langevin": [(0.3, 9)], "log_sinhc": [(0.3, 9)], "logistic_entropy": [(-20, 20)], "log_ndtr_difference": [(-3, -0.1), (0.1, 3)],
+    "log_expected_improvement": [(-3, 3), (0.2, 3)],
 }  # fmt: skip
 
 # The same functions by somebody else. Rows that are not named stand under their own name in NumPy or SciPy.
@@ -45,6 +54,28 @@ OTHERS = {
     "lgamma": scipy.special.gammaln, "lbeta": scipy.special.betaln, "log_i0": lambda x: np.log(scipy.special.i0(x)),
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "beta": scipy.special.beta, "i0": scipy.special.i0, "polygamma": scipy.special.polygamma,
+    "lgamma_difference": lambda x, d: scipy.special.gammaln(x + d) - scipy.special.gammaln(x),
+    "polygamma_difference": lambda n, x, d: scipy.special.polygamma(n, x + d) - scipy.special.polygamma(n, x),
+    "binet": lambda k, x: scipy.special.digamma(x) - np.log(x) + 1 / (2 * x),
+    "exp_moment": lambda k, x: scipy.special.hyp1f1(k + 1, k + 2, x) / (k + 1),
+    "log1p_moment": lambda k, x: scipy.special.hyp2f1(k + 1, k + 1, k + 2, -x) / (k + 1),
+    "asinh_moment": lambda k, x: scipy.special.hyp2f1(k + 0.5, k + 0.5, k + 1.5, -(x**2)) / (2 * k + 1),
+    "expm1mx": lambda x: np.expm1(x) - x, "log1pmx": lambda x: np.log1p(x) - x,
+    "bessel_ratio": lambda x: scipy.special.i1e(x) / scipy.special.i0e(x),
+    "bessel_ratio_complement": lambda x: 1 - scipy.special.i1e(x) / scipy.special.i0e(x),
+    "weighted_log": lambda x, weight: np.log(x), "weighted_log1p": lambda x, weight: np.log1p(x),
+    "weighted_reciprocal": lambda x, weight: np.reciprocal(x), "share": lambda x, y: x / (x + y),
+    "sech_squared": lambda x: np.cosh(x) ** -2,
+    "log_cloglog": lambda x: np.log(-np.expm1(-np.exp(x))), "log_softplus": lambda x: np.log(np.logaddexp(x, 0)),
+    "log_zero_inflated": lambda v, x, w: np.log1p(v * np.expm1(x)), "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
+    "langevin": lambda x: 1 / np.tanh(x) - 1 / x, "log_sinhc": lambda x: np.log(np.sinh(x) / x),
+    "logistic_entropy": lambda x: scipy.special.entr(scipy.special.expit(x)) + scipy.special.entr(scipy.special.expit(-x)),
+    "sigmoid_difference": lambda x, y: scipy.special.expit(y) - scipy.special.expit(x),
+    "ndtr_difference": lambda x, y: scipy.special.ndtr(y) - scipy.special.ndtr(x),
+    "log_ndtr_difference": lambda x, y: np.log(scipy.special.ndtr(y) - scipy.special.ndtr(x)),
+    "ndtr_in_improvement": lambda x: scipy.special.ndtr(x) / (x * scipy.special.ndtr(x) + scipy.stats.norm.pdf(x)),
+    "density_in_improvement": lambda x: scipy.stats.norm.pdf(x) / (x * scipy.special.ndtr(x) + scipy.stats.norm.pdf(x)),
+    "log_expected_improvement": lambda x, s: np.log(x * scipy.special.ndtr(x / s) + s * scipy.stats.norm.pdf(x / s)),
 }  # fmt: skip
 COMPARISONS = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal}
 
@@ -82,7 +113,7 @@ def node_of(graph, name, text=None):
     """Return the node of a row, or of a text of its over its arguments and ``f``."""
     row = ROWS[name]
     arguments = {argument: graph.symbol(argument, frozenset({("x", frozenset())})) for argument in row.arguments}
-    order = arguments | {"n": graph.const(1)} if name == "polygamma" else arguments
+    order = arguments | {row.whole: graph.const(1)} if row.whole else arguments
     if name == "where":
         order["condition"] = graph.make("ne", arguments["condition"], graph.const(0))
     value = graph.make(name, *(order[argument] for argument in row.arguments)) if not row.inline else None
@@ -168,7 +199,7 @@ SYMPY = [(name, position) for name, position in DERIVATIVES if ROWS[name].sympy 
 def test_partial_is_that_of_sympy(name, position):
     row = ROWS[name]
     names = sympy.symbols(row.arguments, real=True)
-    arguments = [sympy.Integer(1) if name == "polygamma" and argument.name == "n" else argument for argument in names]
+    arguments = [sympy.Integer(1) if argument.name == row.whole else argument for argument in names]
     derivative = sympy.diff(getattr(sympy, row.sympy)(*arguments), names[position])
     columns = [column[:4] for column in points(name)]
     found = partial(name, position, columns)
@@ -193,7 +224,7 @@ INFIX = {"add": "p + q", "sub": "p - q", "mul": "p*q", "div": "p/q", "neg": "-p"
 def emitted(name):
     row = ROWS[name]
     symbols = ["p", "q", "r"][: len(row.arguments)]
-    arguments = ["1", "q"] if name == "polygamma" else symbols
+    arguments = ["1", *symbols[1:]] if row.whole else symbols
     text = INFIX.get(name) or f"{name}({', '.join(arguments)})"
     used = [symbol for symbol in symbols if symbol in arguments]
     loss = lc.compile_loss(f"prediction {', '.join(used)}\n{text}", findings="ignore")

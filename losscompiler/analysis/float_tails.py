@@ -1,0 +1,116 @@
+"""Functions with thin tails in float64, for `floats`: where their definitions overflow, underflow or cancel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
+    """Return NumPy functions by operation; ``log_ndtr`` is that of arrays."""
+    import numpy as np
+
+    def exps(x: Any, axis: Any) -> tuple[Any, Any, Any, Any]:
+        """Return rows less their largest element, their exponentials, and sums of those that are 1 and of the others."""
+        top = np.max(x, axis=axis, keepdims=True)
+        shifted = x - np.where(np.isfinite(top), top, 0.0)
+        e = np.exp(shifted)
+        return shifted, e, np.sum(e == 1, axis=axis, keepdims=True), np.sum(np.where(e == 1, 0.0, e), axis=axis, keepdims=True)
+
+    def log1mexp(x: Any) -> Any:
+        return np.where(x > -math.log(2), np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+    def reflected(x: Any, y: Any) -> tuple[Any, Any]:
+        return np.where(x + y > 0, -y, x), np.where(x + y > 0, -x, y)
+
+    def log_ndtr_difference(x: Any, y: Any) -> Any:
+        low, high = (log_ndtr(end) for end in reflected(x, y))
+        return high + log1mexp(low - high)
+
+    def ndtr_difference(x: Any, y: Any) -> Any:
+        low, high = reflected(x, y)
+        return np.exp(log_ndtr(high)) - np.exp(log_ndtr(low))
+
+    def sigmoid_difference(x: Any, y: Any) -> Any:
+        low, high = np.minimum(x, y), np.maximum(x, y)
+        return np.sign(y - x) * np.exp(-np.logaddexp(0, low) - np.logaddexp(0, -high)) * -np.expm1(low - high)
+
+    def log_expected_improvement(x: Any, s: Any) -> Any:
+        # Far out the asymptotic series of 1 less z times Mills' ratio, Abramowitz & Stegun 26.2.12.
+        z = np.asarray(x, dtype=float) / s
+        far, near = np.minimum(z, -12.0), np.maximum(z, -12.0)
+        series = sum((-1) ** (k + 1) * math.prod(range(1, 2 * k, 2)) / far ** (2 * k) for k in range(1, 9))
+        tail = np.log(series) - 0.5 * np.square(z) - 0.5 * math.log(2 * math.pi)
+        rest = np.log(near * np.exp(log_ndtr(near)) + np.exp(-0.5 * near**2) / math.sqrt(2 * math.pi))
+        return np.log(s) + np.where(z < -12, tail, rest)
+
+    def langevin(x: Any) -> Any:
+        near = np.where(np.abs(x) < 2, x, 0.0)
+        fraction: Any = 27.0
+        for k in range(25, 1, -2):
+            fraction = k + near**2 / fraction
+        return np.where(np.abs(x) < 2, near / fraction, 1 / np.tanh(x) - 1 / np.asarray(x))
+
+    def log_sinhc(x: Any) -> Any:
+        size = np.abs(x)
+        series = sum(np.minimum(size, 1.0) ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 10))
+        return np.where(size < 1, np.log1p(series), size + np.log(-np.expm1(-2 * size) / (2 * size)))
+
+    def log_softmax_complement(x: Any, axis: Any) -> Any:
+        shifted, e, tops, rest = exps(x, axis)
+        others = np.where(e == 1, -np.inf, shifted)
+        most = np.max(others, axis=axis, keepdims=True)
+        log_rest = most + np.log(np.sum(np.exp(others - np.where(np.isfinite(most), most, 0.0)), axis=axis, keepdims=True))
+        largest = np.where(tops == 1, log_rest, np.log(tops - 1 + rest)) - np.log(tops + rest)
+        return np.where(e == 1, largest, np.log1p(-np.where(e == 1, 0.0, e) / (tops + rest)))
+
+    def softmax_complement(x: Any, axis: Any) -> Any:
+        _, e, tops, rest = exps(x, axis)
+        return np.where(e == 1, rest + (tops - 1), tops + (rest - e)) / (tops + rest)
+
+    def at_largest(g: Any, s: Any, axis: Any) -> Any:
+        return np.max(np.where(s == np.max(s, axis=axis, keepdims=True), g, -np.inf), axis=axis, keepdims=True)
+
+    def softmax_adjoint(g: Any, s: Any, axis: Any) -> Any:
+        g = g - at_largest(g, s, axis)
+        return s * (g - np.sum(g * s, axis=axis, keepdims=True))
+
+    def log_softmax_adjoint(g: Any, s: Any, axis: Any) -> Any:
+        g = g - at_largest(g, s, axis) * (s / np.max(s, axis=axis, keepdims=True))
+        return g - s * np.sum(g, axis=axis, keepdims=True)
+
+    def none(x: Any, weight: Any) -> Any:
+        return (np.asarray(x) == 0) & (np.asarray(weight) == 0)
+
+    def along(function: Callable[..., Any]) -> Callable[..., Any]:
+        def apply(node: Any, *operands: Any) -> Any:
+            axis = node.attr("axis")
+            return function(*np.broadcast_arrays(*map(np.atleast_1d, operands)), None if axis == "all" else axis)
+
+        return apply
+
+    def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda node, *operands: function(*operands)
+
+    elementwise: dict[str, Callable[..., Any]] = {
+        "weighted_log": lambda x, weight: np.log(np.where(none(x, weight), 1.0, x)),
+        "weighted_log1p": lambda x, weight: np.log1p(np.where(none(x + 1, weight), 0.0, x)),
+        "weighted_reciprocal": lambda x, weight: np.where(none(x, weight), 0.0, 1 / np.asarray(x, dtype=float)),
+        "log_zero_inflated": lambda v, x, w: np.where(-v * np.expm1(x) < 0.5, np.log1p(v * np.expm1(x)), np.log(w + v * np.exp(x))),
+        "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
+        "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
+        "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),
+        "sech_squared": lambda x: np.square(2 / (np.exp(-np.abs(x)) + np.exp(np.minimum(np.abs(x), 700.0)))),
+        "log_sinhc": log_sinhc, "langevin": langevin, "share": lambda x, y: x / (x + y),
+        "log_softplus": lambda x: np.where(x < -12, x - np.exp(np.minimum(x, 0.0)) / 2, np.log(np.logaddexp(0, np.maximum(x, -12.0)))),
+        "sigmoid_difference": sigmoid_difference,
+        "ndtr_in_improvement": lambda x: np.exp(log_ndtr(x) - log_expected_improvement(x, 1.0)),
+        "density_in_improvement": lambda x: np.exp(-0.5 * np.square(x) - log_expected_improvement(x, 1.0)) / math.sqrt(2 * math.pi),
+        "ndtr_difference": ndtr_difference, "log_ndtr_difference": log_ndtr_difference,
+        "log_expected_improvement": log_expected_improvement,
+    }  # fmt: skip
+    return {op: plain(function) for op, function in elementwise.items()} | {
+        "softmax_complement": along(softmax_complement), "log_softmax_complement": along(log_softmax_complement),
+        "softmax_adjoint": along(softmax_adjoint), "log_softmax_adjoint": along(log_softmax_adjoint),
+    }  # fmt: skip

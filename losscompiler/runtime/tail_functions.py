@@ -1,0 +1,197 @@
+"""Logarithms, complements and differences of functions with thin tails, which emitted Keras code needs beyond ``keras.ops``.
+
+They are copied into modules as those of ``keras_functions`` are. What stands in the branch that is not taken is a harmless
+number, so that no derivative through it is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+from keras import ops
+
+from losscompiler.runtime.keras_functions import alike, in_float64, log1mexp, maximum, minimum
+from losscompiler.runtime.special_functions import ndtr, wide_erfcx, wide_log_ndtr
+
+
+# ------------------------------------------------------------------------------------------- logarithms with a weight
+def unless_both_zero(x, weight):
+    """Return x, and 1 where x and the weight are both 0."""
+    x, weight = alike(x, weight)
+    return ops.where(ops.equal(x, 0.0) & ops.equal(weight, 0.0), ops.ones_like(x), x)
+
+
+def weighted_log(x, weight):
+    """Return log(x), and 0 where x and the weight by which it is multiplied are both 0."""
+    return ops.log(unless_both_zero(x, weight))
+
+
+def weighted_log1p(x, weight):
+    """Return log(1 + x), and 0 where 1 + x and the weight by which it is multiplied are both 0."""
+    x, weight = alike(x, weight)
+    return ops.log1p(ops.where(ops.equal(x, -1.0) & ops.equal(weight, 0.0), ops.zeros_like(x), x))
+
+
+def weighted_reciprocal(x, weight):
+    """Return 1/x, and 0 where x and the weight by which it is multiplied are both 0."""
+    x, weight = alike(x, weight)
+    none = ops.equal(x, 0.0) & ops.equal(weight, 0.0)
+    return ops.where(none, ops.zeros_like(x), 1.0 / ops.where(none, ops.ones_like(x), x))
+
+
+def part_of_sum(x, y):
+    """Return x/(x + y)."""
+    return x / (x + y)
+
+
+# --------------------------------------------------------------------------------------------------- logistic functions
+def log_softplus(x):
+    """Return log(log(1 + exp(x))), by its series in exp(x) where that is small."""
+    low = x < -12.0
+    small, rest = ops.exp(ops.where(low, x, ops.full_like(x, -12.0))), ops.where(low, ops.zeros_like(x), x)
+    return ops.where(low, x - small * (0.5 - small * (5.0 / 24.0)), ops.log(ops.softplus(rest)))
+
+
+def logistic_entropy(x):
+    """Return log(1 + exp(x)) - x*sigmoid(x), by what is left of it far from 0."""
+    size = ops.abs(x)
+    small = ops.exp(-size)
+    return ops.log1p(small) + size * (small / (1.0 + small))
+
+
+def sigmoid_difference(x, y):
+    """Return sigmoid(y) - sigmoid(x) as a product."""
+    x, y = alike(x, y)
+    low, high = minimum(x, y), maximum(x, y)
+    size = ops.sigmoid(high) * ops.sigmoid(-low) * -ops.expm1(low - high)
+    return ops.where(y < x, -size, size)
+
+
+def log_cloglog(x):
+    """Return log(1 - exp(-exp(x))), by its series in exp(x) where that is small."""
+    low = x < -12.0
+    small, rest = ops.exp(ops.where(low, x, ops.full_like(x, -12.0))), ops.where(low, ops.zeros_like(x), x)
+    return ops.where(low, x - small * (0.5 - small / 24.0), log1mexp(-ops.exp(rest)))
+
+
+def log_zero_inflated(v, x, w):
+    """Return log(1 + v*(exp(x) - 1)) for x < 0, where w is 1 - v, as log1p of what is missing to 1 where that is little."""
+    v, x, w = alike(v, x, w)
+    missing = -v * ops.expm1(x)
+    little = missing < 0.5
+    none = ops.zeros_like(missing)
+    close, far = ops.where(little, missing, none), ops.where(little, none - 1.0, x + none)
+    return ops.where(little, ops.log1p(-close), ops.log(w + v * ops.exp(far)))
+
+
+# ------------------------------------------------------------------------------------------------- hyperbolic functions
+def sech_squared(x):
+    """Return 1/cosh(x)**2."""
+    small = ops.exp(-2.0 * ops.abs(x))
+    return 4.0 * small / ops.square(1.0 + small)
+
+
+def log_sinhc(x):
+    """Return log(sinh(x)/x), by the series of sinh near 0."""
+    size = ops.abs(x)
+    near = size < 1.0
+    square, series = ops.square(ops.where(near, x, ops.zeros_like(x))), ops.ones_like(x)
+    for k in range(9, 1, -1):
+        series = 1.0 + square / (2 * k * (2 * k + 1)) * series
+    far = ops.where(near, ops.ones_like(x), size)
+    return ops.where(near, ops.log1p(square / 6.0 * series), far + ops.log(-ops.expm1(-2.0 * far) / (2.0 * far)))
+
+
+def langevin(x):
+    """Return cosh(x)/sinh(x) - 1/x, near 0 by Lambert's continued fraction of tanh."""
+    size = ops.abs(x)
+    near = size < 2.0
+    square, fraction = ops.square(ops.where(near, x, ops.zeros_like(x))), ops.full_like(x, 27.0)
+    for k in range(25, 1, -2):
+        fraction = k + square / fraction
+    far = ops.where(near, ops.full_like(x, 2.0), size)
+    small = ops.exp(-2.0 * far)
+    return ops.where(near, x / fraction, ops.sign(x) * ((1.0 + small) / (1.0 - small) - 1.0 / far))
+
+
+# -------------------------------------------------------------------------------------------------- normal distribution
+def reflected(x, y):
+    """Return an interval's ends, reflected at 0 where the interval has more of the upper tail."""
+    x, y = alike(x, y)
+    upper = x + y > 0
+    return ops.where(upper, -y, x), ops.where(upper, -x, y)
+
+
+def ndtr_difference(x, y):
+    """Return the normal distribution function's difference ndtr(y) - ndtr(x)."""
+    return in_float64(wide_ndtr_difference, x, y)
+
+
+def wide_ndtr_difference(x, y):
+    """Return `ndtr_difference` with the error of a few units of rounding; near 0 both values are close to 1/2."""
+    low, high = reflected(x, y)
+    near = (ops.abs(low) < 1.0) & (ops.abs(high) < 1.0)
+    centre = 0.5 * (ops.erf(high * math.sqrt(0.5)) - ops.erf(low * math.sqrt(0.5)))
+    return ops.where(near, centre, ndtr(high) - ndtr(low))
+
+
+def log_ndtr_difference(x, y):
+    """Return log(ndtr(y) - ndtr(x)) for x < y."""
+    return in_float64(wide_log_ndtr_difference, x, y)
+
+
+def wide_log_ndtr_difference(x, y):
+    """Return `log_ndtr_difference` with the error of a few units of rounding."""
+    low, high = reflected(x, y)
+    whole = wide_log_ndtr(high)
+    return whole + log1mexp(wide_log_ndtr(low) - whole)
+
+
+def lower_tail(z):
+    """Return, for z < -1, Mills' ratio ndtr(z)/density(z) and 1 + z times it; both are harmless numbers elsewhere.
+
+    Far out the second is its asymptotic series (Abramowitz & Stegun 26.2.12).
+    """
+    far = z < -50.0
+    size = -ops.where(z < -1.0, z, -ops.ones_like(z))
+    ratio = math.sqrt(0.5 * math.pi) * wide_erfcx(size * math.sqrt(0.5))
+    square = ops.square(1.0 / ops.where(far, size, ops.full_like(z, 50.0)))
+    series = square * (1.0 - square * (3.0 - square * (15.0 - square * (105.0 - square * 945.0))))
+    return ratio, ops.where(far, series, 1.0 - ops.where(far, ops.zeros_like(z), size * ratio))
+
+
+def density(z):
+    """Return the standard normal density."""
+    return ops.exp(-0.5 * ops.square(z)) / math.sqrt(2.0 * math.pi)
+
+
+def log_expected_improvement(x, s):
+    """Return log(x*ndtr(x/s) + s*density(x/s)), in the lower tail as in Ament et al. 2023."""
+    return in_float64(wide_log_expected_improvement, x, s)
+
+
+def wide_log_expected_improvement(x, s):
+    """Return `log_expected_improvement` with the error of a few units of rounding."""
+    z = x / s
+    low, (_, missing) = z < -1.0, lower_tail(z)
+    rest = ops.where(low, ops.zeros_like(z), z)
+    tail = ops.log(missing) - 0.5 * ops.square(z) - 0.5 * math.log(2.0 * math.pi)
+    return ops.log(s) + ops.where(low, tail, ops.log(rest * ndtr(rest) + density(rest)))
+
+
+def ndtr_in_improvement(z):
+    """Return ndtr(z)/(z*ndtr(z) + density(z))."""
+    return in_float64(lambda z: shares_of_improvement(z)[0], z)
+
+
+def density_in_improvement(z):
+    """Return density(z)/(z*ndtr(z) + density(z))."""
+    return in_float64(lambda z: shares_of_improvement(z)[1], z)
+
+
+def shares_of_improvement(z):
+    """Return `ndtr_in_improvement` and `density_in_improvement` with the error of a few units of rounding."""
+    low, (ratio, missing) = z < -1.0, lower_tail(z)
+    rest = ops.where(low, ops.zeros_like(z), z)
+    whole = rest * ndtr(rest) + density(rest)
+    return ops.where(low, ratio / missing, ndtr(rest) / whole), ops.where(low, 1.0 / missing, density(rest) / whole)

@@ -1,0 +1,50 @@
+"""Arithmetic of products for rules in which factors cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.terms import Product, chained, product_of, sum_of
+
+ONE = Product(Fraction(1), ())
+
+
+def atom(node: Node, exponent: Fraction | int = 1) -> Product:
+    """Return a power of a node that is not looked into."""
+    return Product(Fraction(1), ((node, Fraction(exponent)),))
+
+
+def raised(product: Product, exponent: int) -> Product:
+    """Return a whole power of a product."""
+    return Product(product.coefficient**exponent, tuple((base, n * exponent) for base, n in product.powers))
+
+
+def ratio(one: Product, other: Product) -> Fraction | None:
+    """Return the quotient of two products if it is a rational number."""
+    quotient = one.times(other, -1)
+    return None if quotient.powers else quotient.coefficient
+
+
+def debt(product: Product) -> Fraction:
+    """Return how many varying factors stand below the line, with multiplicity."""
+    return sum((-exponent for base, exponent in product.powers if exponent < 0 and not base.constant), Fraction(0))
+
+
+def cancels(one: Product, other: Product) -> bool:
+    """Tell whether two products have fewer factors below the line together than apart."""
+    return debt(one.times(other)) < debt(one) + debt(other)
+
+
+def products_of(graph: Graph, root: Node) -> list[Product]:
+    """Return the terms of a sum as products."""
+    parts = sum_of(graph, root)
+    found = [product_of(graph, term.node).times(Product(term.scale, ())) for term in parts.terms]
+    return [*found, Product(parts.constant, ())] if parts.constant else found
+
+
+def added(graph: Graph, parts: Iterable[Node]) -> Node:
+    """Return the sum of nodes."""
+    nodes = list(parts)
+    return chained(graph, "add", nodes) if nodes else graph.const(0)

@@ -1,0 +1,145 @@
+"""Products, quotients and powers of exponentials as one exponential: exp(a)/(exp(a) + exp(b)) is exp(a - logaddexp(a, b)).
+
+Where one factor overflows and another underflows, their product is infinity times 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cache
+
+from losscompiler.graph.node import Graph, Node
+from losscompiler.graph.parameter import Parameter
+from losscompiler.stable.log_domain import LogDomain
+from losscompiler.stable.patterns import instance, match_operands, pattern
+from losscompiler.stable.rules import RULES, Rule
+from losscompiler.stable.signs import PICKS, Signs
+from losscompiler.stable.terms import chained, total
+
+PRODUCTS = Rule(
+    "product of exponentials", "exp(x)/(exp(x) + exp(2*x))", "sigmoid(-x)", -80, 80,
+    "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions",
+)  # fmt: skip
+POWERS = Rule("power of an exponential", "sigmoid(x)**(1/3)", "exp(log_sigmoid(x)/3)", -80, 80, "laws of exponents; the base underflows")
+CONFLICTS = Rule(
+    "product of exponentials in a derivative", "exp(x)*exp(-exp(x))", "exp(x - exp(x))", -80, 9,
+    "laws of exponents; exp(x) overflows where exp(-exp(x)) underflows",
+)  # fmt: skip
+PICKED = Rule(
+    "exp of a log of softmax that is picked from", "exp(log_softmax(x)[0])", "softmax(x)[0]", -80, 80,
+    "one form of a share, for the rules about softmax",
+)  # fmt: skip
+_MOST_FACTORS = 16
+_Factor = tuple[Node, int]
+
+
+@cache
+def _pairs() -> tuple[tuple[Rule, tuple[Node, ...]], ...]:
+    """Return the rules for a quotient of two functions, with the two."""
+    roots = ((rule, pattern(rule.pattern)) for rule in RULES)
+    return tuple((rule, root.args) for rule, root in roots if root.op == "div" and all(part.args for part in root.args))
+
+
+class Exponentials:
+    """Brings exponentials together where they stand side by side."""
+
+    def __init__(self, graph: Graph, parameters: Mapping[str, Parameter]) -> None:
+        self.graph = graph
+        self.signs = Signs(parameters)
+        self.logs = LogDomain(graph, parameters, self.signs)
+
+    # -- powers
+    def power(self, node: Node) -> Node | None:
+        """Return A**g as exp(g*log(A)) for an exponential A, where the power or its derivative may be 0 times infinity."""
+        if node.op not in ("pow", "sqrt") or not self.signs.exponential(node.args[0]):
+            return None
+        base = node.args[0]
+        exponent = self.graph.const(Fraction(1, 2)) if node.op == "sqrt" else node.args[1]
+        value = exponent.value if exponent.op == "const" else None
+        if base.op != "exp" and isinstance(value, Fraction) and value.denominator == 1 and value > 0:
+            return None
+        log = self.logs.log(base)
+        return None if log is None else self.graph.simple("exp", self.graph.simple("mul", exponent, log))
+
+    # -- products
+    def product(self, node: Node) -> Node | None:
+        """Return a product whose exponentials are one, where one may overflow and another underflow, or a divisor overflow."""
+        if node.op not in ("mul", "div"):
+            return None
+        factors, negative = _chain(node)
+        if len(factors) > _MOST_FACTORS:
+            return None
+        result = self._pair(factors) or self._joined(factors)
+        return self.graph.simple("neg", result) if result is not None and negative else result
+
+    def conflict(self, node: Node) -> Node | None:
+        """Return a product of a derivative in which one exponential may overflow and another underflow as one exponential."""
+        if node.op not in ("mul", "div"):
+            return None
+        factors, negative = _chain(node)
+        result = self._joined(factors, divisors=False) if len(factors) <= _MOST_FACTORS else None
+        return self.graph.simple("neg", result) if result is not None and negative else result
+
+    def _pair(self, factors: list[_Factor]) -> Node | None:
+        """Return the product with a quotient of two functions for which there is a rule."""
+        if not any(sign < 0 for _, sign in factors):
+            return None
+        for rule, parts in _pairs():
+            for above in factors:
+                for below in factors:
+                    if above[1] > 0 > below[1]:
+                        found = match_operands(parts, (above[0], below[0]))
+                        if found is not None:
+                            others = [factor for factor in factors if factor not in (above, below)]
+                            return self._times(others, instance(self.graph, rule.replacement, found))
+        return None
+
+    def _joined(self, factors: list[_Factor], *, divisors: bool = True) -> Node | None:
+        reach = [self.signs.reach(factor)[::sign] for factor, sign in factors]
+        fast = [i for i, either in enumerate(reach) if any(either)]
+        conflict = any(reach[i][0] and reach[j][1] for i in fast for j in fast if i != j)
+        divisor = divisors and any(factors[i][1] < 0 and reach[i][1] for i in fast)
+        if not (conflict or divisor):
+            return None
+        logs = {i: self.logs.log(factors[i][0]) for i in fast}
+        known = [(i, log) for i, log in logs.items() if log is not None]
+        # Where a sign is not known, what is left may still have two that belong together.
+        if not known or (len(known) == 1 and not (factors[known[0][0]][1] < 0 and reach[known[0][0]][1])):
+            return None
+        exponent = total(self.graph, Fraction(0), [(Fraction(factors[i][1]), log) for i, log in known])
+        others = [factor for i, factor in enumerate(factors) if i not in dict(known)]
+        return self._times(others, self.graph.simple("exp", exponent))
+
+    def _times(self, factors: list[_Factor], last: Node) -> Node:
+        above = [factor for factor, sign in factors if sign > 0]
+        below = [factor for factor, sign in factors if sign < 0]
+        result = chained(self.graph, "mul", [*above, last])
+        return self.graph.simple("div", result, chained(self.graph, "mul", below)) if below else result
+
+    # -- exponentials of logarithms
+    def exp_of_selection(self, node: Node) -> Node | None:
+        """Return exp(log_softmax(x)[y]) as softmax(x)[y]."""
+        if node.op != "exp" or node.args[0].op not in PICKS or node.args[0].args[0].op != "log_softmax":
+            return None
+        picked = node.args[0]
+        inner = picked.args[0]
+        softmax = self.graph.simple("softmax", *inner.args, span=None, **inner.attributes)
+        return self.graph.simple(picked.op, softmax, *picked.args[1:], span=None, **picked.attributes)
+
+
+def _chain(root: Node) -> tuple[list[_Factor], bool]:
+    """Return the factors of a chain of products, with 1 above and -1 below the line, and whether its sign is turned."""
+    factors: list[_Factor] = []
+    negative = False
+    stack: list[_Factor] = [(root, 1)]
+    while stack and len(factors) <= _MOST_FACTORS:
+        node, sign = stack.pop()
+        if node.op in ("mul", "div"):
+            stack += [(node.args[1], sign if node.op == "mul" else -sign), (node.args[0], sign)]
+        elif node.op == "neg":
+            negative = not negative
+            stack.append((node.args[0], sign))
+        else:
+            factors.append((node, sign))
+    return factors, negative

@@ -1,0 +1,156 @@
+"""Quotients and roots whose derivative cancels, or is 0/0, as it is written: x/(x + y), c**2*f(x/c)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import isqrt
+
+from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.rules import Rule
+from losscompiler.stable.signs import Signs
+from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
+
+SHARES = Rule(
+    "share of a sum", "x**2/(x**2 + 4)", "share(x**2, 4)", -1e9, 1e9,
+    "the derivative of x/(x + y) is y/(x + y)**2, which 1/(x + y) - x/(x + y)**2 loses",
+)  # fmt: skip
+SCALED = Rule(
+    "powers of a scale", "x**2*(y/x)**2", "y**2", 0.1, 1e9, "laws of exponents; by the scale the derivatives of both factors cancel",
+    (-9, 9),
+)  # fmt: skip
+LESS_ITS_PART = Rule(
+    "root less what is under it", "sqrt(x + 9) - 3", "x/(sqrt(x + 9) + 3)", -8.9, 1e9,
+    "multiplication by the conjugate; the difference cancels near 0",
+)  # fmt: skip
+ROOTS = Rule(
+    "root of many squares", "sqrt(x**2 + 4*y**2 + y**4)", "hypot(hypot(x, 2*y), y**2)", -1e9, 1e9,
+    "the derivative of the left side is 0/0 at 0", (-9, 9),
+)  # fmt: skip
+
+
+def share(graph: Graph, node: Node) -> Node | None:
+    """Return a*x/(x + y) as a*share(x, y) for a variable x among the factors of a numerator."""
+    if node.op != "div" or node.args[1].op not in ("add", "mul"):
+        return None
+    below = product_of(graph, node.args[1])
+    above = product_of(graph, node.args[0])
+    for base, exponent in below.powers:
+        if base.op != "add" or exponent != 1:
+            continue
+        parts = sum_of(graph, base)
+        for position, term in enumerate(parts.terms):
+            inner = product_of(graph, term.node)
+            if term.node.constant or inner.coefficient * term.scale <= 0 or not inner.powers:
+                continue
+            if all(above.exponent(factor) == power for factor, power in inner.powers if power > 0):
+                others = parts.without({position})
+                value = graph.simple("share", scaled(graph, term.node, term.scale), total(graph, others.constant, others.parts))
+                rest = above.times(below, -1).times(single(base)).times(Product(inner.coefficient * term.scale, inner.powers), -1)
+                return power_product(graph, rest.times(single(value)))
+    return None
+
+
+def merged_scales(graph: Graph, node: Node) -> Node | None:
+    """Return a product in which powers of a scale cancel that stands above the line and, inside a power, below it."""
+    if node.op not in ("mul", "div"):
+        return None
+    written = _bases(node)
+    if written is None:
+        return None
+    product = product_of(graph, node)
+    kept = {base.index for base, _ in product.powers}
+    ends = [(base, exponent, inside) for base, exponent, inside in written if not base.constant]
+    for base, exponent, inside in ends:
+        opposite = any(other is base and power * exponent < 0 and (nested or inside) for other, power, nested in ends)
+        if opposite and (base.index not in kept or abs(product.exponent(base)) < max(abs(p) for o, p, _ in ends if o is base)):
+            result = power_product(graph, product)
+            return result if result.axes == node.axes else None
+    return None
+
+
+def _bases(root: Node) -> list[tuple[Node, Fraction, bool]] | None:
+    """Return the factors of a product with their exponents, and whether each stands in a power of a product or quotient."""
+    found: list[tuple[Node, Fraction, bool]] = []
+    stack: list[tuple[Node, Fraction, bool]] = [(root, Fraction(1), False)]
+    any_inside = False
+    while stack:
+        node, exponent, inside = stack.pop()
+        if len(found) + len(stack) > 16:
+            return None
+        if node.op in ("mul", "div"):
+            stack += [(node.args[0], exponent, inside), (node.args[1], exponent if node.op == "mul" else -exponent, inside)]
+        elif node.op == "neg":
+            stack.append((node.args[0], exponent, inside))
+        elif (power := whole_exponent(node)) is not None:
+            deeper = inside or node.args[0].op in ("mul", "div")
+            any_inside = any_inside or deeper
+            stack.append((node.args[0], exponent * power, deeper))
+        elif node.op != "const":
+            found.append((node, exponent, inside))
+    return found if any_inside else None
+
+
+def less_its_part(graph: Graph, signs: Signs, node: Node) -> Node | None:
+    """Return sqrt(x + b**2) - b, and hypot(a, b) - b, as a quotient, for a positive b."""
+    if node.op not in ("add", "sub"):
+        return None
+    parts = sum_of(graph, node)
+    for position, term in enumerate(parts.terms):
+        if term.node.op not in ("sqrt", "hypot"):
+            continue
+        for other, b in _subtracted(graph, parts, term.scale):
+            rest = _under_root_without(graph, term.node, b) if signs.positive(b, closed=False) else None
+            if rest is not None:
+                quotient = graph.simple("div", rest, graph.simple("add", term.node, b))
+                kept = parts.without({position, other})
+                return total(graph, parts.constant if other >= 0 else Fraction(0), [*kept.parts, (term.scale, quotient)])
+    return None
+
+
+def _subtracted(graph: Graph, parts: Sum, scale: Fraction) -> Iterator[tuple[int, Node]]:
+    """Yield what is subtracted from a term with a factor, with its position; the constant's is -1."""
+    if parts.constant * scale < 0:
+        yield -1, graph.const(-parts.constant / scale)
+    for position, term in enumerate(parts.terms):
+        if term.scale * scale < 0:
+            yield position, scaled(graph, term.node, -term.scale / scale)
+
+
+def _under_root_without(graph: Graph, root: Node, b: Node) -> Node | None:
+    """Return what stands under a root beside b**2, or ``None`` if that is not there."""
+    if root.op == "hypot":
+        return next((graph.simple("pow", a, graph.const(2)) for a, side in (root.args, root.args[::-1]) if side is b), None)
+    parts, square = sum_of(graph, root.args[0]), product_of(graph, b)
+    square = square.times(square)
+    if not square.powers:
+        return total(graph, Fraction(0), parts.parts) if parts.constant == square.coefficient else None
+    for position, term in enumerate(parts.terms):
+        if term.coefficient == square.coefficient and term.key == square.key and len(parts.terms) > 1:
+            return total(graph, parts.constant, parts.without({position}).parts)
+    return None
+
+
+def root_of_squares(graph: Graph, node: Node) -> Node | None:
+    """Return the root of a sum of squares of variables as nested hypot, whose derivative where all are 0 is 0."""
+    if node.op != "sqrt" or node.args[0].op != "add":
+        return None
+    parts = sum_of(graph, node.args[0])
+    if len(parts.terms) < 2 or parts.constant != 0:
+        return None
+    sides: list[Node] = []
+    for term in parts.terms:
+        side = _side(graph, product_of(graph, term.node).times(Product(term.scale, ())))
+        if side is None:
+            return None
+        sides.append(side)
+    return chained(graph, "hypot", sides)
+
+
+def _side(graph: Graph, product: Product) -> Node | None:
+    """Return what a product is the square of, for a coefficient that is a square."""
+    numerator, denominator = (isqrt(max(0, number)) for number in (product.coefficient.numerator, product.coefficient.denominator))
+    root = Fraction(numerator, denominator)
+    if root**2 != product.coefficient or any(exponent % 2 for _, exponent in product.powers):
+        return None
+    return power_product(graph, Product(root, tuple((base, exponent / 2) for base, exponent in product.powers)))

@@ -1,0 +1,38 @@
+"""A factor over the root of a product that holds it: x/sqrt(x*y) is 0/0 at x = 0, where the derivative of sqrt(x*y) by y is 0.
+
+It is sign(x)*sqrt(x/y), which divides by y alone.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.rules import Rule
+from losscompiler.stable.terms import Product, power_product, product_of, single
+
+SHARE_OF_ROOT = Rule(
+    "factor over the root of its product", "x/sqrt(x*exp(x))", "sign(x)*sqrt(x/exp(x))", 1e-9, 80, "x**2/(x*y) is x/y; the left side is 0/0"
+)
+_HALF = Fraction(1, 2)
+
+
+def share_of_root(graph: Graph, node: Node) -> Node | None:
+    """Return x/sqrt(x*y) as sign(x)*sqrt(x/y), or ``None`` where a product has no such factors."""
+    if node.op not in ("mul", "div"):
+        return None
+    whole = product_of(graph, node)
+    for root, exponent in whole.powers:
+        if exponent != -_HALF or root.op not in ("mul", "div"):
+            continue
+        inside = product_of(graph, root)
+        for factor, power in whole.powers:
+            if power < 1 or factor.constant or inside.exponent(factor) != 1:
+                continue
+            others = inside.times(single(factor), sign=-1)
+            share = graph.simple("sqrt", power_product(graph, single(factor).times(others, sign=-1)))
+            signed = graph.simple("mul", graph.simple("sign", factor), share)
+            powers = dict(whole.powers) | {factor: power - 1}
+            left = tuple((base, exponent) for base, exponent in powers.items() if base is not root and exponent)
+            return graph.simple("mul", power_product(graph, Product(whole.coefficient, left)), signed)
+    return None
