@@ -23,12 +23,13 @@ if TYPE_CHECKING:
         GradientMismatchError,
         LossCompilerError,
         LossWarning,
+        MissingPackageError,
         ParameterError,
         ShapeError,
         UntrainedLossError,
     )
     from losscompiler.graph.parameter import Parameter
-    from losscompiler.training import LossLayer, LossModel, load_model
+    from losscompiler.training import LossLayer, LossModel, TrainingBackup, export_with_loss, load_model
 
 __version__ = "0.1.0"
 
@@ -38,13 +39,15 @@ _HOMES = {
     "Parameter": "losscompiler.graph.parameter",
     "LossLayer": "losscompiler.training",
     "LossModel": "losscompiler.training",
+    "TrainingBackup": "losscompiler.training",
+    "export_with_loss": "losscompiler.training",
     "load_model": "losscompiler.training",
     "catalog": "losscompiler.catalog",
 } | dict.fromkeys(
     (
         "ArgumentError", "BudgetError", "FindingError", "FormulaCallError", "FormulaError", "FormulaLimitError", "FormulaNameError",
-        "FormulaSyntaxError", "GradientMismatchError", "LossCompilerError", "LossWarning", "ParameterError", "ShapeError",
-        "UntrainedLossError",
+        "FormulaSyntaxError", "GradientMismatchError", "LossCompilerError", "LossWarning", "MissingPackageError", "ParameterError",
+        "ShapeError", "UntrainedLossError",
     ),
     "losscompiler.errors",
 )  # fmt: skip
@@ -64,12 +67,15 @@ __all__ = [
     "LossLayer",
     "LossModel",
     "LossWarning",
+    "MissingPackageError",
     "Parameter",
     "ParameterError",
     "ShapeError",
+    "TrainingBackup",
     "UntrainedLossError",
     "catalog",
     "compile_loss",
+    "export_with_loss",
     "load_model",
 ]
 

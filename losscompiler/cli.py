@@ -65,12 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("derive", _derive, "show derivatives and findings"),
         ("explain", _explain, "show what every stage of the compilation made"),
-        ("emit", _emit, "print a Keras module that runs without this package"),
+        ("emit", _emit, "print a Keras or NumPy module that runs without this package"),
         ("check", _check, "compare all gradients with automatic differentiation and 50-digit arithmetic"),
     ):
         command = commands.add_parser(name, parents=[formula], help=text, description=text)
         command.set_defaults(run=run)
         if name == "emit":
+            command.add_argument(
+                "--target", choices=("keras", "numpy"), default="keras", help="what the module is written for (keras)"
+            )
             command.add_argument("-o", "--output", metavar="FILE", help="write to a file instead of standard output")
         if name == "check":
             command.add_argument("--samples", type=_positive, default=64, help="random points (64)")
@@ -189,7 +192,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 def _emit(options: argparse.Namespace) -> int:
     loss = _compile(options)
-    source = loss.source()
+    source = loss.source(options.target)
     if options.output:
         Path(options.output).write_text(source, encoding="utf-8")
     if options.json:

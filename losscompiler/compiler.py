@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from losscompiler.training import LossLayer
     from losscompiler.verify.check import GradientCheck
     from losscompiler.verify.evaluate import Evaluation
+    from losscompiler.verify.numpy_loss import NumpyLoss
 
 _FINDINGS = ("warn", "raise", "ignore")
 
@@ -238,14 +239,23 @@ class CompiledLoss:
         return self.stages.module
 
     def source(self, target: str = "keras") -> str:
-        """Return a Python module that computes and trains the loss without this package.
+        """Return a Python module that computes the loss and its gradients without this package.
+
+        For both targets it has ``value(*data, *parameters)``, ``gradients``, ``value_and_pullback`` and ``loss``, in the order
+        of its ``DATA`` and ``PARAMETERS``, which give each parameter's initial value, bounds and shape.
 
         Args:
-            target: "keras": functions and a layer class on ``keras.ops``.
+            target: "keras": functions on ``keras.ops`` for any of its backends, and a layer class with trainable parameters;
+                "numpy": functions on NumPy arrays, which need NumPy 2 alone, and SciPy if the loss has special functions.
+
+        Raises:
+            ArgumentError: if there is no such target.
         """
-        if target != "keras":
-            raise ArgumentError(f"target must be 'keras', not {target!r}.")
-        return self.stages.generated.text
+        if target == "keras":
+            return self.stages.generated.text
+        if target == "numpy":
+            return self.stages.generated_numpy.text
+        raise ArgumentError(f"target must be 'keras' or 'numpy', not {target!r}.")
 
     def layer(self, **options: Any) -> LossLayer:
         """Return the loss as a Keras layer with trainable parameters; see `LossLayer` for the options."""
@@ -254,6 +264,16 @@ class CompiledLoss:
         return LossLayer(self, **options)
 
     # -- numbers
+    def numpy(self) -> NumpyLoss:
+        """Return the loss as a function of NumPy arrays, ``f(y, p, a=0.3)``, that needs no Keras; see `NumpyLoss`.
+
+        Raises:
+            MissingPackageError: if the loss has special functions and SciPy is not installed.
+        """
+        from losscompiler.verify.numpy_loss import NumpyLoss
+
+        return NumpyLoss(self)
+
     def value_and_gradients(
         self, data: Mapping[str, Any], params: Mapping[str, Any] | None = None, *, reduction: str = "none", dtype: str = "float32"
     ) -> Evaluation:

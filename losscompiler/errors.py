@@ -131,6 +131,10 @@ class GradientMismatchError(LossCompilerError, AssertionError):
     """An analytic gradient disagrees with automatic differentiation or with 50-digit arithmetic."""
 
 
+class MissingPackageError(LossCompilerError, ImportError):
+    """What was asked for needs a package that is not installed."""
+
+
 class BudgetError(LossCompilerError):
     """An algebraic view of the loss would be larger or slower than its budget allows."""
 

@@ -16,22 +16,18 @@ from typing import Any
 
 from losscompiler.algebra.derivatives import Derivatives
 from losscompiler.derivative import Gradients, gradients
-from losscompiler.emit import KerasModule, emit_keras
+from losscompiler.emit import KerasModule, NumpyModule, emit_keras, emit_numpy
 from losscompiler.emit.prelude import prelude_names
 from losscompiler.graph.build import Interface, build
+from losscompiler.graph.config import from_config, to_config
 from losscompiler.graph.constants import constant_values
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
-from losscompiler.graph.parameter import Parameter
 from losscompiler.graph.shapes import infer_known
 from losscompiler.program import Program, schedule
 from losscompiler.stable import Rule, economise, loses_digits, mend, stabilise
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
-
-CONFIG_VERSION = 1
-"""Version of what `Stages.config` writes; raised when its meaning changes."""
-
 
 _MOST_SHOWN, _LONGEST_SHOWN = 24, 600
 """Derivatives in the docstring of an emitted module, and characters of each: beyond that the code itself is clearer."""
@@ -108,64 +104,61 @@ class Stages:
     @cached_property
     def generated(self) -> KerasModule:
         """The emitted Keras module as text, with its derivatives in the docstring."""
+        return emit_keras(self.graph, self.program, self._constants, name=self.name, derivatives=self._shown_derivatives)
+
+    @cached_property
+    def generated_numpy(self) -> NumpyModule:
+        """The emitted NumPy module as text, with its derivatives in the docstring."""
+        return emit_numpy(self.graph, self.program, self._constants, name=self.name, derivatives=self._shown_derivatives)
+
+    @property
+    def _constants(self) -> dict[int, Any]:
         program = self.program
         roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
-        values = constant_values(roots, self.graph.source, check=False)
+        return constant_values(roots, self.graph.source, check=False)
+
+    @property
+    def _shown_derivatives(self) -> dict[str, str]:
         variables = self.graph.variables if len(self.graph.variables) <= _MOST_SHOWN else ()
         shown = {name: self.derivatives.text(name) for name in variables}
-        shown = {name: text if len(text) <= _LONGEST_SHOWN else "(long; see pullback below)" for name, text in shown.items()}
-        return emit_keras(self.graph, program, values, name=self.name, derivatives=shown)
+        return {name: text if len(text) <= _LONGEST_SHOWN else "(long; see pullback below)" for name, text in shown.items()}
 
     @cached_property
     def module(self) -> ModuleType:
         """The emitted module, loaded; importing it imports Keras."""
         return self.generated.load()
 
+    @cached_property
+    def numpy_module(self) -> ModuleType:
+        """The emitted NumPy module, loaded.
+
+        Raises:
+            MissingPackageError: if the loss has special functions and SciPy is not installed.
+        """
+        return self.generated_numpy.load()
+
     # -- saving
     def config(self) -> dict[str, Any]:
-        """Return what makes the same stages again, as JSON types."""
-        interface = self.interface
-        parameters = interface.parameters
-        return {
-            "version": CONFIG_VERSION,
-            "formula": self.text,
-            "name": self.name,
-            "targets": None if interface.targets is None else list(interface.targets),
-            "predictions": None if interface.predictions is None else list(interface.predictions),
-            "inputs": list(interface.inputs),
-            "parameters": None if parameters is None else {name: parameter.config() for name, parameter in parameters.items()},
-            "constants": {name: _as_json(value) for name, value in (interface.constants or {}).items()},
-        }  # fmt: skip
+        """Return what makes the same stages again, as JSON types.
+
+        Raises:
+            ArgumentError: if a regularizer of the caller's own cannot be written.
+        """
+        return to_config(self.text, self.name, self.interface)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Stages:
+    def from_config(cls, config: Any) -> Stages:
         """Return the stages that `config` described.
 
         Raises:
-            ArgumentError: if the config was written by a newer version.
+            ArgumentError: if a newer version wrote the config, or it is damaged.
+            FormulaError: if its formula is wrong.
         """
-        from losscompiler.errors import ArgumentError
-
-        if config.get("version", 0) > CONFIG_VERSION:
-            raise ArgumentError(
-                f"this loss was saved by a newer version (config {config['version']}, known {CONFIG_VERSION}). Update losscompiler."
-            )
-        parameters = config["parameters"]
-        interface = Interface(
-            None if config["targets"] is None else tuple(config["targets"]),
-            None if config["predictions"] is None else tuple(config["predictions"]),
-            tuple(config["inputs"]),
-            None if parameters is None else {name: Parameter.from_config(fact) for name, fact in parameters.items()},
-            fixed_constants(config["constants"]),
-        )  # fmt: skip
-        return cls(config["formula"], interface, config["name"])
+        text, name, interface = from_config(config)
+        return cls(text, replace(interface, constants=fixed_constants(interface.constants)), name)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Stages.from_config, (self.config(),)
-
-
-def _as_json(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def fixed_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:

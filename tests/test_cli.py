@@ -84,6 +84,15 @@ def test_emit_writes_a_module(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert run(capsys, "emit", "(y - p)**2", "-o", str(tmp_path / "no" / "where.py"))[0] == 2
 
 
+def test_emit_writes_for_numpy(capsys: pytest.CaptureFixture[str]) -> None:
+    import losscompiler as lc
+
+    code, out, _ = run(capsys, "emit", "--target", "numpy", "(y - p)**2 + erf(p)")
+    assert (code, out) == (0, lc.compile_loss("(y - p)**2 + erf(p)", findings="ignore").source("numpy"))
+    code, out, _ = run(capsys, "emit", "(y - p)**2", "--json", "--target", "numpy")
+    assert "import keras" not in json.loads(out)["source"]
+
+
 def test_formula_from_a_file_and_from_standard_input(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +142,10 @@ def test_check_passes_and_reports(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, json.loads(out)["ok"]) == (0, True)
 
 
-@pytest.mark.parametrize("arguments", [[], ["derive"], ["nonsense", "p"], ["check", "p", "--samples", "0"], ["demo", "--epochs", "-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["derive"], ["nonsense", "p"], ["emit", "p", "--target", "jax"], ["check", "p", "--samples", "0"], ["demo", "--epochs", "-1"]],
+)
 def test_wrong_calls_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

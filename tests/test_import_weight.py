@@ -14,7 +14,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_importing_the_package_imports_neither_sympy_nor_keras() -> None:
-    assert not {"sympy", "keras", "tensorflow", "numpy", "lark"} & modules_after("import losscompiler")
+    assert not {"sympy", "keras", "tensorflow", "numpy", "scipy", "lark"} & modules_after("import losscompiler")
 
 
 def test_compiling_imports_neither_sympy_nor_keras() -> None:
@@ -24,8 +24,13 @@ def test_compiling_imports_neither_sympy_nor_keras() -> None:
 
 def test_deriving_imports_no_keras() -> None:
     made = "import losscompiler as lc\nloss = lc.compile_loss('a*(y - p)**2', findings='ignore')"
-    code = f"{made}\nloss.summary(), loss.source(), loss.explain()"
-    assert not {"keras", "tensorflow"} & modules_after(code)
+    code = f"{made}\nloss.summary(), loss.source(), loss.source('numpy'), loss.explain()"
+    assert not {"keras", "tensorflow", "scipy"} & modules_after(code)
+
+
+def test_numbers_by_numpy_import_no_keras() -> None:
+    code = "import losscompiler as lc\nf = lc.compile_loss('a*(y - p)**2', findings='ignore').numpy()\nf.value_and_gradients([1.0], [2.0])"
+    assert not {"keras", "tensorflow", "scipy"} & modules_after(code)
 
 
 def test_the_public_names_all_resolve() -> None:

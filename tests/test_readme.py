@@ -40,6 +40,13 @@ def test_training_example_learns_the_noise(tmp_path: Path) -> None:
     assert (tmp_path / "half_trained.keras").exists()
 
 
+def test_fit_without_keras_finds_what_was_put_in(tmp_path: Path) -> None:
+    printed = run(BLOCKS[2], tmp_path)
+    said = re.search(r"^print\(.*\) +# (.*)$", BLOCKS[2], re.MULTILINE)
+    assert said is not None
+    assert printed.strip() == said[1]
+
+
 def test_shown_finding_is_the_one_that_is_printed() -> None:
     from losscompiler.cli import main
 

@@ -1,5 +1,6 @@
 """Program to source text."""
 
-from losscompiler.emit.module import KerasModule, emit_keras
+from losscompiler.emit.keras_module import KerasModule, emit_keras
+from losscompiler.emit.numpy_module import NumpyModule, emit_numpy
 
-__all__ = ["KerasModule", "emit_keras"]
+__all__ = ["KerasModule", "NumpyModule", "emit_keras", "emit_numpy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -10,7 +11,8 @@ from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph.node import Node
 
 _BINARY = {"add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "div": ("/", 2), "matmul": ("@", 2)}
-_NEGATIVE, _ATOM = 3, 5
+_COMPARISON = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_COMPARED, _NEGATIVE, _POWER, _ATOM = 0, 3, 4, 5
 _NEED_DTYPE = {"number", "one_hot", "arange", "vector"}
 
 
@@ -68,28 +70,39 @@ class ExpressionWriter:
             left = _wrap(parts[0], level)
             right = _wrap(parts[1], level + 1)
             return f"{left} {symbol} {right}", level
+        if op in _COMPARISON:
+            # Operators, since keras.ops rounds a Python number to float32 before it compares, or raises to a power.
+            left, right = (_wrap(part, _COMPARED + 1) for part in parts)
+            return f"{left} {_COMPARISON[op]} {right}", _COMPARED
         if op == "neg":
             return f"-{_wrap(parts[0], _NEGATIVE)}", _NEGATIVE
         texts = [text for text, _ in parts]
         if op == "pow":
-            return self._power(node, texts), _ATOM
+            return self._power(node, parts)
         if op == "number":
             self.uses_dtype = True
             return f"ops.cast({texts[0]}, dtype)", _ATOM
-        if op == "where" and node.args[1].constant and node.args[2].constant:
-            self.uses_dtype = True
-            # Casting a Python number would round it to float32 on the way to float64.
-            then, otherwise = (f"ops.convert_to_tensor({text}, dtype)" for text in texts[1:])
-            return f"ops.where({texts[0]}, {then}, {otherwise})", _ATOM
+        if op == "where":
+            return self._where(node, texts), _ATOM
         return self._call(node, texts), _ATOM
 
-    def _power(self, node: Node, texts: list[str]) -> str:
-        exponent = node.args[1]
-        if exponent.is_number(2):
-            return f"ops.square({texts[0]})"
-        if exponent.is_number(Fraction(1, 2)):
-            return f"ops.sqrt({texts[0]})"
-        return f"ops.power({texts[0]}, {texts[1]})"
+    def _where(self, node: Node, texts: list[str]) -> str:
+        """Write numbers with a dtype where keras.ops.where would make float32 of them and that would change them."""
+        branches = node.args[1:]
+        numbers = all(branch.constant for branch in branches)
+        for position, branch in enumerate(branches, 1):
+            if branch.constant and (numbers or not _short(float(self.constants[branch.index]))):
+                self.uses_dtype = True
+                texts[position] = f"ops.convert_to_tensor({texts[position]}, dtype)"
+        return f"ops.where({', '.join(texts)})"
+
+    def _power(self, node: Node, parts: list[tuple[str, int]]) -> tuple[str, int]:
+        (base, exponent), power = parts, node.args[1]
+        if power.is_number(2):
+            return f"ops.square({base[0]})", _ATOM
+        if power.is_number(Fraction(1, 2)):
+            return f"ops.sqrt({base[0]})", _ATOM
+        return f"{_wrap(base, _ATOM)} ** {_wrap(exponent, _ATOM)}", _POWER
 
     def _call(self, node: Node, texts: list[str]) -> str:
         row = FUNCTIONS[node.op]
@@ -116,3 +129,8 @@ class ExpressionWriter:
 def _wrap(part: tuple[str, int], level: int) -> str:
     text, own = part
     return f"({text})" if own < level else text
+
+
+def _short(number: float) -> bool:
+    """Tell whether a number is certainly the same in float32: a small integer, an infinity or NaN."""
+    return not math.isfinite(number) or (number.is_integer() and abs(number) < 2**24)

@@ -1,65 +1,38 @@
-"""A program as a Python module for Keras that runs without this package."""
+"""What emitted modules of all targets have in common: text about the loss, its program, and how a text becomes a module."""
 
 from __future__ import annotations
 
 import keyword
 import linecache
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from itertools import count
 from types import ModuleType
 from typing import Any
 
 from losscompiler.emit.expression import ExpressionWriter
-from losscompiler.emit.prelude import prelude, prelude_names
+from losscompiler.emit.folding import LONGEST_LINE, fold
+from losscompiler.emit.prelude import prelude_names
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import reachable
 from losscompiler.graph.shapes import lookup_tables
 from losscompiler.program import Program
 
 _numbers = count(1)
-_LONGEST_LINE = 118
-_THIRD_PARTY = {"import keras", "import numpy as np", "from keras import ops"}
 
 
-@dataclass(frozen=True)
-class KerasModule:
-    """Emitted source, and how to get a module of it.
-
-    The module has ``value_and_pullback(*data, *parameters)``, ``value``, ``gradients``, ``loss`` (the value with its
-    analytic derivative attached) and a layer class named ``layer``.
-    """
-
-    text: str
-    layer: str
-
-    def load(self) -> ModuleType:
-        """Return the source as a module; its lines show in tracebacks."""
-        filename = f"<losscompiler {self.layer} {next(_numbers)}>"
-        linecache.cache[filename] = (len(self.text), None, self.text.splitlines(keepends=True), filename)
-        module = ModuleType(f"losscompiler_{self.layer}")
-        # The text is this package's own: user text occurs in it only as escaped docstrings and checked identifiers.
-        exec(compile(self.text, filename, "exec"), module.__dict__)
-        return module
-
-
-def emit_keras(
-    loss: LossGraph, program: Program, constants: Mapping[int, Any], *, name: str, derivatives: Mapping[str, str]
-) -> KerasModule:
-    """Write the module of a program.
-
-    Args:
-        loss: the loss, for its text and the facts about its parameters.
-        program: what to compute.
-        constants: 50-digit values of constant nodes, by index.
-        name: what the loss is called; the layer class is named after it.
-        derivatives: the text of each derivative, for the docstring.
-    """
-    writer = _ModuleWriter(loss, program, constants, _class_name(name), derivatives)
-    return KerasModule(writer.text(), writer.layer)
+def load_module(text: str, name: str) -> ModuleType:
+    """Return emitted source as a module; its lines show in tracebacks."""
+    number = next(_numbers)
+    filename = f"<losscompiler {name} {number}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    module = ModuleType(f"losscompiler_{name}_{number}")
+    # torch.compile imports by name what the functions that it compiles read.
+    sys.modules[module.__name__] = module
+    # The text is this package's own: user text occurs in it only as escaped docstrings and checked identifiers.
+    exec(compile(text, filename, "exec"), module.__dict__)
+    return module
 
 
 def _class_name(name: str) -> str:
@@ -76,17 +49,16 @@ def _escape(text: str) -> str:
     return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-@cache
-def _layer_class() -> str:
-    text = files("losscompiler").joinpath("runtime/keras_layer.py").read_text(encoding="utf-8")
-    return text[text.index("class FormulaLayer") :].rstrip()
+class ModuleWriter:
+    """Writes what the modules of all targets have in common, as code over ``ops``."""
 
+    floatx: str
+    """The dtype of a loss without data and parameters, as an expression of the target."""
 
-class _ModuleWriter:
-    def __init__(self, loss: LossGraph, program: Program, constants: Mapping[int, Any], layer: str, derivatives: Mapping[str, str]) -> None:
+    def __init__(self, loss: LossGraph, program: Program, constants: Mapping[int, Any], name: str, derivatives: Mapping[str, str]) -> None:
         self.loss = loss
         self.program = program
-        self.layer = layer
+        self.title = _class_name(name)
         self.derivatives = derivatives
         names = {
             node.index: program.names[node.name]
@@ -99,20 +71,10 @@ class _ModuleWriter:
         self.parameters = [program.names[name] for name in loss.parameters]
         self.arguments = ", ".join([*self.data, *self.parameters])
 
-    def text(self) -> str:
-        """Return the whole module."""
-        functions = [self._value_and_pullback(), self._value(), self._gradients(), self._loss()]
-        used = self.writer.used | {"bounded", "unbounded"}
-        imports, definitions = prelude(frozenset(used))
-        standard = sorted(set(imports) - _THIRD_PARTY)
-        header = "\n\n".join("\n".join(group) for group in (standard, sorted(_THIRD_PARTY, key=len)) if group)
-        blocks = [f"{self._docstring()}\n\n{header}", self._tables(), *definitions, *functions, _layer_class(), self._class()]
-        return "\n\n\n".join(blocks) + "\n"
-
     # -- text for people
     def _docstring(self) -> str:
         indent = "\n    "
-        lines = [f'"""{self.layer}: a loss with learnable parameters, compiled from its formula by losscompiler.', ""]
+        lines = [f'"""{self.title}: a loss with learnable parameters, compiled from its formula by losscompiler.', ""]
         lines.append("    " + _escape(self.loss.source.text.strip()).replace("\n", indent))
         if self.derivatives:
             lines += ["", "Derivatives:", ""]
@@ -183,7 +145,7 @@ class _ModuleWriter:
             self.writer.uses_dtype = True
         if self.writer.uses_dtype:
             like = next(iter([*(program.names[n] for n in self.loss.predictions), *self.data, *self.parameters]), None)
-            body.append(f"dtype = {like}.dtype" if like else "dtype = keras.config.floatx()")
+            body.append(f"dtype = {like}.dtype" if like else f"dtype = {self.floatx}")
         body += [f"{program.names[name]} = ops.convert_to_tensor(CONSTANTS[{name!r}], dtype)" for name in self.loss.constants]
         body += forward
         if program.value.constant:
@@ -199,8 +161,8 @@ class _ModuleWriter:
             body.append(f"loss = {value}")
         pull += backward
         line = f"return {', '.join(returned)}"
-        fits = len(returned) > 1 and len(line) + 8 <= _LONGEST_LINE
-        pull.append(line if fits else _tuple(returned))
+        fits = len(returned) > 1 and len(line) + 8 <= LONGEST_LINE
+        pull.append(line if fits else return_tuple(returned))
         what = ", ".join(identifier for _, identifier in variables)
         if program.wide:
             self.writer.used.add("double_inside")
@@ -208,10 +170,10 @@ class _ModuleWriter:
             *(["@double_inside"] if program.wide else []),
             f"def value_and_pullback({self.arguments}):",
             f'    """Return the loss, and the function that takes a gradient of the loss back to ({what})."""',
-            *(_fold(f"    {line}") for line in body),
+            *(fold(f"    {line}") for line in body),
             "",
             "    def pullback(upstream):",
-            *(_fold(f"        {line}") for line in pull),
+            *(fold(f"        {line}") for line in pull),
             "",
             "    return loss, pullback",
         ]
@@ -244,49 +206,9 @@ class _ModuleWriter:
             f"    return pullback(ops.ones_like(loss) if upstream is None else upstream)"
         )
 
-    def _loss(self) -> str:
-        order = {name: position for position, name in enumerate(self.loss.variables)}
-        returned = [
-            f"found[{order[name]}]" if name in order else f"ops.zeros_like({self.program.names[name]})"
-            for name in (*self.loss.data, *self.loss.parameters)
-        ]
-        return "\n".join(
-            [
-                f"def loss({self.arguments}):",
-                '    """Return the loss; its derivative is the analytic one, by data that are no predictions it is 0."""',
-                "",
-                "    @ops.custom_gradient",
-                f"    def forward({self.arguments}):",
-                f"        loss, pullback = value_and_pullback({self.arguments})",
-                "",
-                "        def backward(*upstreams, upstream=None):",
-                "            found = pullback(upstreams[0] if upstream is None else upstream)",
-                _fold(f"            {_tuple(returned)}"),
-                "",
-                "        return loss, backward",
-                "",
-                f"    return forward({self.arguments})",
-            ]
-        )
 
-    def _class(self) -> str:
-        return "\n".join(
-            [
-                f"class {self.layer}(FormulaLayer):",
-                '    """The loss as a layer with trainable parameters."""',
-                "",
-                "    DATA = DATA",
-                "    PREDICTIONS = PREDICTIONS",
-                "    PARAMETERS = PARAMETERS",
-                "",
-                "    def formula(self, *arrays):",
-                '        """Return the loss of data and parameters."""',
-                "        return loss(*arrays)",
-            ]
-        )
-
-
-def _tuple(items: list[str]) -> str:
+def return_tuple(items: list[str]) -> str:
+    """Return the statement that returns a tuple, even of one item."""
     return f"return ({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
@@ -294,54 +216,3 @@ def _literal(value: object) -> str:
     """Return a literal with double quotes, as the rest of the module has them."""
     text = repr(value)
     return text if '"' in text else text.replace("'", '"')
-
-
-def _fold(line: str) -> str:
-    """Break a line that is too long at its outermost operators."""
-    if len(line) <= _LONGEST_LINE:
-        return line
-    indent = len(line) - len(line.lstrip())
-    match = re.match(r"(\s*)(return |[\w]+ = )(.*)$", line, re.DOTALL)
-    if match is None:
-        return line
-    head, body = match.group(1) + match.group(2), match.group(3)
-    parts = _outer_parts(body)
-    if len(parts) < 2:
-        return line
-    pad = " " * (indent + 4)
-    lines, current = [], ""
-    for part in parts:
-        if current and len(pad) + len(current) + len(part) > _LONGEST_LINE:
-            lines.append(current.rstrip())
-            current = part.lstrip()
-        else:
-            current += part
-    lines.append(current)
-    joined = "\n".join(pad + text for text in lines)
-    return f"{head}(\n{joined}\n{' ' * indent})"
-
-
-def _outer_parts(body: str) -> list[str]:
-    """Cut an expression before each + and - (or after each comma of a tuple) that stands outside all brackets."""
-    tuple_form = body.startswith("(") and body.endswith(")") and _closes(body) == len(body) - 1 and "," in body
-    inner = body[1:-1] if tuple_form else body
-    parts, depth, start = [], 0, 0
-    for i, c in enumerate(inner):
-        depth += (c in "([") - (c in ")]")
-        if depth == 0 and tuple_form and c == ",":
-            parts.append(inner[start : i + 1] + " ")
-            start = i + 1
-        elif depth == 0 and not tuple_form and inner[i : i + 3] in (" + ", " - "):
-            parts.append(inner[start : i + 1])
-            start = i + 1
-    parts.append(inner[start:])
-    return [part if not tuple_form else part.lstrip() for part in parts if part.strip()]
-
-
-def _closes(body: str) -> int:
-    depth = 0
-    for i, c in enumerate(body):
-        depth += (c in "([") - (c in ")]")
-        if depth == 0:
-            return i
-    return -1

@@ -3,48 +3,73 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 
+@dataclass(frozen=True)
+class Library:
+    """What a file of the runtime defines, as text.
+
+    Attributes:
+        definitions: text of each top-level function and assignment, by name.
+        imports: the statement that binds each imported name.
+    """
+
+    definitions: dict[str, str]
+    imports: dict[str, str]
+
+    def needed(self, used: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Return (imports, definitions) of the names in ``used`` and of what they need, in the order of the file."""
+        needed: set[str] = set()
+        stack = list(used)
+        while stack:
+            name = stack.pop()
+            if name not in needed:
+                needed.add(name)
+                stack.extend(names_read(self.definitions.get(name, "")))
+        imports = {statement for name, statement in self.imports.items() if name in needed}
+        return sorted(imports), [text for name, text in self.definitions.items() if name in needed]
+
+
 @cache
-def _source() -> tuple[dict[str, str], dict[str, frozenset[str]], dict[str, str]]:
-    """Return the runtime's top-level definitions, what each reads of the others, and its imports by bound name."""
-    text = files("losscompiler").joinpath("runtime/keras_functions.py").read_text(encoding="utf-8")
-    module = ast.parse(text)
+def names_read(code: str) -> frozenset[str]:
+    """Return the names that occur in a piece of code, but for those of attributes and arguments."""
+    return frozenset(node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
+
+
+@cache
+def library(file: str) -> Library:
+    """Return what a file of the runtime, such as ``keras_functions.py``, defines and imports."""
+    text = files("losscompiler").joinpath("runtime", file).read_text(encoding="utf-8")
     definitions: dict[str, str] = {}
     imports: dict[str, str] = {}
-    reads: dict[str, set[str]] = {}
-    for statement in module.body:
-        if isinstance(statement, ast.FunctionDef):
-            name = statement.name
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            name = statement.targets[0].id
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            for alias in statement.names:
-                imports[(alias.asname or alias.name).split(".")[0]] = ast.unparse(statement)
-            continue
-        else:
-            continue
-        definitions[name] = ast.get_source_segment(text, statement) or ""
-        reads[name] = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - {name}
-    return definitions, {name: frozenset(found) for name, found in reads.items()}, imports
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("losscompiler."):
+            continue  # what comes from another file of the runtime is copied
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            imports |= {(alias.asname or alias.name).split(".")[0]: ast.unparse(statement) for alias in statement.names}
+        elif isinstance(statement, ast.FunctionDef):
+            definitions[statement.name] = ast.get_source_segment(text, statement) or ""
+        elif isinstance(statement, ast.Assign):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    definitions[target.id] = ast.get_source_segment(text, statement) or ""
+    return Library(definitions, imports)
+
+
+@cache
+def keras_library() -> Library:
+    """Return the functions that Keras modules copy."""
+    parts = [library(f"{part}_functions.py") for part in ("keras", "moment", "special", "tail", "softmax", "array")]
+    definitions = {name: text for part in parts for name, text in part.definitions.items()}
+    return Library(definitions, {name: text for part in parts for name, text in part.imports.items()})
 
 
 def prelude_names() -> frozenset[str]:
     """Return every name that emitted modules give to something of their own; symbols get others."""
-    return frozenset(_source()[0]) | {"DATA", "PREDICTIONS", "PARAMETERS", "CONSTANTS", "FormulaLayer", "loss"}
-
-
-def prelude(used: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Return (imports, definitions) of the runtime functions in ``used`` and of what they need, in order."""
-    definitions, reads, imports = _source()
-    needed: set[str] = set()
-    stack = list(used)
-    while stack:
-        name = stack.pop()
-        if name in definitions and name not in needed:
-            needed.add(name)
-            stack.extend(reads[name])
-    modules = {imports[name] for wanted in needed for name in reads[wanted] if name in imports}
-    return sorted(modules), [definitions[name] for name in definitions if name in needed]
+    numpy = library("numpy_functions.py")
+    own = {"DATA", "PREDICTIONS", "PARAMETERS", "CONSTANTS", "FormulaLayer", "loss"}
+    return frozenset({*keras_library().definitions, *numpy.definitions, *numpy.imports, *own})

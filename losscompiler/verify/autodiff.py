@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
-
-from losscompiler.errors import ArgumentError
 
 Array = np.ndarray[Any, Any]
 
@@ -34,18 +33,20 @@ def forward(program: LossProgram, arrays: Sequence[Array], dtype: str) -> tuple[
     """
     from keras import ops
 
-    value, pullback = program.value_and_pullback(*(ops.convert_to_tensor(array, dtype) for array in arrays))
-    found = np.asarray(ops.convert_to_numpy(value))
+    with _scope(dtype):
+        value, pullback = program.value_and_pullback(*(ops.convert_to_tensor(array, dtype) for array in arrays))
+        found = np.asarray(ops.convert_to_numpy(value))
 
     def pull(upstream: Array) -> list[Array]:
-        weights = ops.convert_to_tensor(np.reshape(upstream, found.shape), dtype)
-        return [np.asarray(ops.convert_to_numpy(gradient)) for gradient in pullback(weights)]
+        with _scope(dtype):
+            weights = ops.convert_to_tensor(np.reshape(upstream, found.shape), dtype)
+            return [np.asarray(ops.convert_to_numpy(gradient)) for gradient in pullback(weights)]
 
     return found, pull
 
 
 def automatic(program: LossProgram, arrays: Sequence[Array], wanted: Sequence[int], upstream: Array, dtype: str) -> list[Array]:
-    """Return TensorFlow's gradients of the sum of upstream * loss, by the operations of the value program.
+    """Return the backend's gradients of the sum of upstream * loss, by the operations of the value program.
 
     Args:
         program: the emitted module.
@@ -53,24 +54,51 @@ def automatic(program: LossProgram, arrays: Sequence[Array], wanted: Sequence[in
         wanted: positions of the arrays to differentiate by.
         upstream: weights of the elements of the loss.
         dtype: in which everything is computed.
-
-    Raises:
-        ArgumentError: if Keras runs on another backend.
     """
     import keras
+    from keras import ops
 
-    if keras.backend.backend() != "tensorflow":
-        raise ArgumentError(
-            f"gradients are compared with TensorFlow's, but Keras runs on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow."
-        )
+    by_backend = {"tensorflow": _by_tensorflow, "jax": _by_jax, "torch": _by_torch}[keras.backend.backend()]
+    # In float64's scope whatever the dtype: JAX cannot differentiate a program that enters it on its way.
+    with _scope("float64"):
+        tensors = [ops.convert_to_tensor(array, dtype) for array in arrays]
+        found = by_backend(program.value, tensors, lambda value: ops.convert_to_tensor(np.reshape(upstream, value.shape), dtype))
+        return [np.asarray(ops.convert_to_numpy(found[i])) for i in wanted]
+
+
+def _scope(dtype: str) -> AbstractContextManager[Any]:
+    """Return a context in which the backend computes in a dtype."""
+    from losscompiler.runtime.keras_functions import float64_scope
+
+    scope: AbstractContextManager[Any] = float64_scope() if dtype == "float64" else nullcontext()
+    return scope
+
+
+def _by_tensorflow(function: Callable[..., Any], tensors: list[Any], weights: Callable[[Any], Any]) -> Sequence[Any]:
     import tensorflow as tf
 
-    tensors = [tf.convert_to_tensor(array, dtype) for array in arrays]
     with tf.GradientTape() as tape:
         tape.watch(tensors)
-        value = program.value(*tensors)
-    found = tape.gradient(
-        value, [tensors[i] for i in wanted], output_gradients=tf.convert_to_tensor(np.reshape(upstream, value.shape), dtype),
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )  # fmt: skip
-    return [np.asarray(tf.convert_to_tensor(gradient)) for gradient in found]
+        value = function(*tensors)
+    zero = tf.UnconnectedGradients.ZERO
+    found = tape.gradient(value, tensors, output_gradients=weights(value), unconnected_gradients=zero)
+    return [tf.convert_to_tensor(gradient) for gradient in found]  # a gather's is made of slices
+
+
+def _by_jax(function: Callable[..., Any], tensors: list[Any], weights: Callable[[Any], Any]) -> Sequence[Any]:
+    import jax
+
+    value, pull = jax.vjp(function, *tensors)
+    found: Sequence[Any] = pull(weights(value))
+    return found
+
+
+def _by_torch(function: Callable[..., Any], tensors: list[Any], weights: Callable[[Any], Any]) -> Sequence[Any]:
+    import torch
+
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+    value = function(*leaves)
+    if not value.requires_grad:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    found: Sequence[Any] = torch.autograd.grad(value, leaves, weights(value), materialize_grads=True)
+    return found

@@ -46,9 +46,9 @@ def check_gradients(
 ) -> GradientCheck:
     """Compare every analytic derivative with automatic differentiation and with high-precision arithmetic.
 
-    The derivative is taken as the emitted program computes it. It is compared with TensorFlow's automatic
+    The derivative is taken as the emitted program computes it. It is compared with the backend's automatic
     differentiation of the value program, and with the numerical derivative, in 110-digit arithmetic, of the formula as it
-    was written. Points on a kink are compared with TensorFlow's convention only. A NaN where a derivative exists fails,
+    was written. Points on a kink are compared with the backend's convention only. A NaN where a derivative exists fails,
     and so does a symbol for which no point was found. Besides, the same program is run in float32 and its error against high
     precision measured in culp (`losscompiler.verify.single`); the table tells the largest, and at which inputs if it is remarkable.
 

@@ -12,6 +12,7 @@ from losscompiler.errors import ArgumentError
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.parameter import Parameter
 from losscompiler.graph.shapes import infer, show
+from losscompiler.verify.autodiff import forward
 
 _REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "none": lambda value: value,
@@ -61,14 +62,9 @@ def value_and_gradients(
     if dtype not in _DTYPES:
         raise ArgumentError(f"dtype must be one of {', '.join(map(repr, _DTYPES))}, not {dtype!r}.")
     arrays = gather_arrays(loss, data, params, dtype)
-    from keras import ops
-
-    tensors = [ops.convert_to_tensor(array, dtype) for array in arrays.values()]
-    value, pullback = loss.module.value_and_pullback(*tensors)
-    found = np.asarray(ops.convert_to_numpy(value))
+    found, pull = forward(loss.module, list(arrays.values()), dtype)
     upstream = np.full(found.shape, 1.0 / max(1, found.size) if reduction == "mean" else 1.0, dtype)
-    pulled = pullback(ops.convert_to_tensor(upstream, dtype))
-    gradients = {name: np.asarray(ops.convert_to_numpy(g)) for name, g in zip(loss.graph.variables, pulled, strict=True)}
+    gradients = dict(zip(loss.graph.variables, pull(upstream), strict=True))
     gradients |= {name: gradients[name].reshape(np.shape(data[name])) for name in loss.graph.predictions}
     return Evaluation(np.asarray(_REDUCTIONS[reduction](found)), gradients)
 

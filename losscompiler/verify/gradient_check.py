@@ -22,7 +22,7 @@ class Point:
         values: numbers (or nested lists) of all data and parameters by name.
         entry: position in the derivative where symbols are arrays, else ().
         analytic: the derivative as the emitted program computes it.
-        autodiff: TensorFlow's.
+        autodiff: the backend's.
         truth: the one in high precision; NaN where there is none.
     """
 

@@ -86,16 +86,20 @@ def missing(case: Case) -> str:
     """Say what a comparison lacks; empty if it can be made."""
     if case.library == "torch" and importlib.util.find_spec("torch") is None:
         return "PyTorch is not installed"
-    if case.library == "keras" and keras.backend.backend() not in ("tensorflow", "torch"):
-        return "Keras' losses are differentiated by TensorFlow and by PyTorch"
     return ""
+
+
+def rounds(case: Case) -> bool:
+    """Tell whether the library computes in float32 whatever the dtype, as ``keras.ops`` does on JAX and PyTorch."""
+    return case.library == "keras" and keras.backend.backend() != "tensorflow"
 
 
 def evaluate(case: Case, names: list[str]) -> Reference:
     """Return the library's value, and its gradients by the named arrays."""
     arrays = case.data()
-    if case.library == "keras" and keras.backend.backend() == "tensorflow":
-        value, gradients = _tensorflow(case, arrays, names)
+    if case.library == "keras" and keras.backend.backend() != "torch":
+        differentiate = _jax if keras.backend.backend() == "jax" else _tensorflow
+        value, gradients = differentiate(case, arrays, names)
     elif case.library in ("keras", "torch"):
         value, gradients = _torch(case, arrays, names)
     else:
@@ -117,6 +121,16 @@ def _tensorflow(case: Case, arrays: dict[str, np.ndarray], names: list[str]) -> 
         value = case.reference(**tensors)
     found = tape.gradient(value, {name: tensors[name] for name in names})
     return float(value), {name: tf.convert_to_tensor(g).numpy() for name, g in found.items() if g is not None}
+
+
+def _jax(case: Case, arrays: dict[str, np.ndarray], names: list[str]) -> tuple[float, dict[str, np.ndarray]]:
+    import jax
+
+    with jax.enable_x64(True):
+        tensors = {name: jax.numpy.asarray(array) for name, array in arrays.items()}
+        fixed = {name: tensors.pop(name) for name in arrays if name not in names}
+        value, found = jax.value_and_grad(lambda free: case.reference(**fixed, **free))(tensors)
+        return float(value), {name: np.asarray(gradient) for name, gradient in found.items()}
 
 
 def _torch(case: Case, arrays: dict[str, np.ndarray], names: list[str]) -> tuple[float, dict[str, np.ndarray]]:
