@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
 from losscompiler.errors import ArgumentError
-from losscompiler.training.keras_internals import exempt_from_weight_decay
+from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, restrict
 from losscompiler.training.layer import LossLayer
-from losscompiler.training.matching import bare, match_data, match_predictions, without_inputs
+from losscompiler.training.matching import inputs_beside_y, match_data, match_predictions, metric_targets, split_x
 from losscompiler.training.reduction import Reduction
+from losscompiler.training.saving import SavesWholeFiles
+from losscompiler.training.split_optimizer import split
 from losscompiler.training.values import ParameterValues, log_entries
 
 
 @keras.saving.register_keras_serializable(package="losscompiler")
-class LossModel(keras.Model):
+class LossModel(SavesWholeFiles, keras.Model):
     """A Keras model of a net and a loss whose parameters train with the net's weights.
 
     ``compile`` takes no loss; ``fit``, ``evaluate``, ``predict`` and ``save`` are Keras' own. The parameters are among
@@ -26,8 +29,19 @@ class LossModel(keras.Model):
     - Targets come from y: an array, a tuple in the order of the loss, or a dictionary by name; none for a loss without
       target.
     - Predictions are the net's outputs, by name or by position.
-    - Further inputs of the loss come from entries of a dictionary x or y of that name; the net does not see them,
-      unless it has an input of that name.
+    - Further inputs of the loss come from entries of a dictionary x or y of that name, or stand behind the net's own
+      inputs in a tuple x, in the order of the loss. The net does not see them, unless it has an input of that name; a
+      subclassed net of which one array is left gets that array itself.
+    - Metrics compare each output with the entry of y of its own name, else with the only target, else the first prediction
+      with the first target, the second with the second.
+
+    On several devices, under ``tf.distribute.MirroredStrategy`` or on JAX ``keras.distribution.DataParallel``, the model
+    takes the steps that one device takes on the same global batches; an uneven last one too, which JAX refuses. A loss that
+    reduces over the batch sees all of it on JAX; under ``MirroredStrategy`` it sees one replica's share, and the mean of
+    the replicas' values counts.
+
+    A parameter with ``Parameter(..., trainable=False)`` is a constant that `set_parameters` changes at any time, in a
+    callback too: the training step is not compiled again, and the optimizer keeps its state.
 
     Args:
         net: any Keras model or layer.
@@ -59,56 +73,151 @@ class LossModel(keras.Model):
     # -- parameters
     @property
     def parameters(self) -> ParameterValues:
-        """Current, constrained values of the loss's parameters by name, as NumPy arrays."""
+        """Current, constrained values of the loss's parameters by name, as NumPy arrays to read; `set_parameters` sets them."""
+        if exporting():
+            return ParameterValues(self, {})  # torch.export asks every torch.nn.Module for its `parameters()`
+        self._sync()
         return ParameterValues(self, self.loss_layer.parameters)
 
-    def set_parameters(self, **values: Any) -> None:
-        """Set parameters to values, as the formula means them; the optimizer keeps its state."""
+    def set_parameters(self, /, **values: Any) -> None:
+        """Set parameters to values, as the formula means them; nothing is compiled again, and the optimizer keeps its state.
+
+        Raises:
+            ArgumentError: if there is no such parameter.
+            ValueError: if a value lies outside its bounds.
+        """
+        self._sync()
         self.loss_layer.set_parameters(**values)
+
+    def freeze(self, *names: str) -> None:
+        """Keep parameters at their values from the next step on, also during ``fit``; the optimizer keeps its state.
+
+        Raises:
+            ArgumentError: if there is no such parameter.
+        """
+        self._sync()
+        self.loss_layer.freeze(*names)
+        self._after_freezing()
+
+    def unfreeze(self, *names: str) -> None:
+        """Let parameters train again from the next step on, those too that the loss declares as untrainable.
+
+        Raises:
+            ArgumentError: if there is no such parameter.
+        """
+        self._sync()
+        self.loss_layer.unfreeze(*names)
+        self._after_freezing()
+
+    def _sync(self) -> None:
+        """Fetch the variables from a JAX training loop, which keeps them to itself between the ends of epochs."""
+        if keras.backend.backend() == "jax":
+            self.jax_state_sync()
+
+    def _after_freezing(self) -> None:
+        """Compile steps anew when they run next, since each one updates a fixed list of variables."""
+        restrict(getattr(self, "optimizer", None), self.trainable_variables)
+        for kind in ("train", "test", "predict"):
+            if getattr(self, f"{kind}_function", None) is not None:
+                getattr(self, f"make_{kind}_function")(force=True)
 
     # -- the net
     def call(self, x: Any, training: bool | None = None) -> Any:
         """Return the net's output."""
         del training  # Keras hands it on to the net itself
-        y_pred = self.net(self._of_net(x))
+        y_pred = self.net(split_x(self._graph, x, self._net_inputs)[0] if self._knows(x) else x)
         self._build_loss(y_pred)
         return y_pred
 
-    def _of_net(self, x: Any) -> Any:
-        if not self._graph.inputs or not isinstance(x, dict):
-            return x
-        inputs = [] if isinstance(self.net, keras.Sequential) else getattr(self.net, "inputs", None)
-        known = [tensor.name for tensor in inputs or ()]
-        rest = without_inputs(self._graph, x, known)
-        return rest if inputs is None or len(inputs) > 1 else bare(rest)
+    def _knows(self, x: Any) -> bool:
+        """Whether x itself tells what is for the net; a tuple for a net that does not name its inputs was split before."""
+        return isinstance(x, dict) or self._net_inputs is not None
+
+    @property
+    def _net_inputs(self) -> list[str] | None:
+        """Names of the net's inputs, of a `keras.Sequential` an empty one; ``None`` if it does not say."""
+        if isinstance(self.net, keras.Sequential):
+            return [""]
+        inputs = getattr(self.net, "inputs", None)
+        return None if inputs is None else [tensor.name for tensor in inputs]
 
     def _build_loss(self, y_pred: Any) -> None:
         """Build the loss, before the optimizer looks for weights: some have the length of a prediction."""
         if not self.loss_layer.built:
-            found = match_predictions(self._graph, y_pred, self._output_names)
+            found = match_predictions(self._graph, y_pred, self.output_names or ())
             self.loss_layer.build([tuple(found[name].shape) if name in found else () for name in self._graph.data])
 
     @property
-    def _output_names(self) -> list[str]:
-        return list(getattr(self.net, "output_names", None) or ())
+    def output_names(self) -> list[str] | None:
+        """Names of the net's outputs, if it has any; Keras names metrics after them."""
+        return getattr(self.net, "output_names", None)
 
     # -- training
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, **kwargs: Any) -> None:
+    def compile(
+        self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, *, parameter_optimizer: Any = None,
+        parameter_lr_multiplier: Any = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
         """Configure the model for training, as ``keras.Model.compile`` does, without a loss.
 
+        Args:
+            optimizer: what trains the net, and the parameters unless said otherwise.
+            loss, loss_weights: must be left out.
+            parameter_optimizer: what trains the loss's parameters: an optimizer for all, or a dictionary by name, from
+                which a parameter may be left out.
+            parameter_lr_multiplier: the learning rate of a parameter over that of its optimizer at every moment, whatever
+                schedules and callbacks make of it: a number for all, or a dictionary by name. The parameters then have an
+                optimizer of their own, of the same kind and settings, so that ``global_clipnorm`` counts them apart.
+            kwargs: those of ``keras.Model.compile``.
+
+        With either option, ``model.optimizer`` is a `SplitOptimizer`; to compile again without losing its state, pass it on.
+
         Raises:
-            ArgumentError: if a loss is given.
+            ArgumentError: if a loss is given, or there is no such parameter, or a multiplier is not positive.
         """
         if loss is not None or loss_weights is not None:
             raise ArgumentError(
                 "LossModel has its loss already: call compile(optimizer) without loss and loss_weights. "
                 "To train the net by another loss, compile model.net."
             )
+        if parameter_optimizer is not None or parameter_lr_multiplier is not None:
+            optimizer = split(optimizer, parameter_optimizer, parameter_lr_multiplier, self._graph.parameters)
         super().compile(optimizer=optimizer, **kwargs)
-        self._exempt()
+        self._prepare_optimizer(build=False)
 
-    def _exempt(self) -> None:
-        exempt_from_weight_decay(getattr(self, "optimizer", None), self.loss_layer.trainable_variables)
+    def _prepare_optimizer(self, build: bool = True) -> None:
+        """Give the optimizer state for every parameter, frozen ones too, and keep weight decay from them."""
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is None:
+            return
+        # Weights of open length exist only when the first batch is seen, just before the optimizer is applied.
+        with self.loss_layer.thawed():
+            exempt_from_weight_decay(optimizer, self.loss_layer.trainable_variables)
+            if build and not optimizer.built:
+                optimizer.build(self.trainable_variables)
+        restrict(optimizer, self.trainable_variables)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Make the function of a training step; before it the optimizer, so that a callback can restore all of its state."""
+        self._prepare_optimizer(build=self.net.built and self.loss_layer.built)
+        super().make_train_function(force=force)
+
+    def _symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # Where Keras builds model and optimizer before the first step: on JAX, and under a distribution strategy.
+        if data_batch is not None:
+            data_batch = self._beside_y(data_batch)
+        with self.loss_layer.thawed():
+            super()._symbolic_build(iterator and self._first_batches(iterator), data_batch)
+        self._prepare_optimizer()
+
+    def _first_batches(self, iterator: Any) -> Iterator[tuple[Any, Any, list[Any]]]:
+        for begin, end, batches in iterator:
+            batch = batches[0] if isinstance(batches, list | tuple) else next(batches)
+            yield begin, end, [self._beside_y(batch)]
+
+    def _beside_y(self, data: Any) -> Any:
+        """Return a batch in which no input of the loss stands in a tuple x."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        return keras.utils.pack_x_y_sample_weight(*inputs_beside_y(self._graph, x, y, self._net_inputs), sample_weight)
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
         """Return the mean of the loss over samples, with whatever the net's layers and regularizers add.
@@ -116,9 +225,10 @@ class LossModel(keras.Model):
         Raises:
             ArgumentError: if data of the loss are missing or ambiguous.
         """
-        # Weights of open length exist only now; the optimizer is not applied yet.
-        self._exempt()
-        data = match_data(self._graph, x, y, y_pred, self._output_names)
+        if training and not getattr(getattr(self, "optimizer", None), "built", True):
+            self._prepare_optimizer()
+        x, y = inputs_beside_y(self._graph, x, y, self._net_inputs)
+        data = match_data(self._graph, x, y, y_pred, self.output_names or ())
         values = self.loss_layer(data)
         mean = self._reduction(values, [data[name] for name in self._graph.predictions], sample_weight)
         if not self.losses:
@@ -127,17 +237,21 @@ class LossModel(keras.Model):
         return mean + super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Update metrics with the targets alone, and return all results."""
-        targets = without_inputs(self._graph, y)
-        if not isinstance(y_pred, dict | list | tuple):
-            targets = bare(targets)
-            if not isinstance(targets, dict | list | tuple):
-                sample_weight = self._reduction.joint(sample_weight)
-        return super().compute_metrics(x, targets, y_pred, sample_weight)
+        """Update metrics, each with the target that belongs to its output, and return all results."""
+        if self._compile_metrics is not None:
+            y = metric_targets(self._graph, y, y_pred, self.output_names or ())
+            sample_weight = self._reduction.joint(sample_weight)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, *args: Any) -> Any:
+        """Evaluate one batch."""
+        *state, data = args
+        return super().test_step(*state, self._beside_y(data))
 
     def train_step(self, *args: Any) -> Any:
         """Train on one batch; the logs hold the parameters after the step."""
-        result = super().train_step(*args)
+        *state, data = args
+        result = super().train_step(*state, self._beside_y(data))
         if not isinstance(result, tuple):
             return self._with_parameters(result)
         # JAX: a step is a function of the state, and hands the new one back.
@@ -157,6 +271,11 @@ class LossModel(keras.Model):
         found: dict[str, Any] = super()._get_metrics_result_or_logs(own)
         return found | {name: value for name, value in logs.items() if name not in metrics}
 
+    def _flatten_metrics_in_order(self, logs: dict[str, Any]) -> Any:
+        # A list holds what Keras' own lists hold: the loss and the metrics. Parameters have names in dictionaries.
+        metrics = self.get_metrics_result()
+        return super()._flatten_metrics_in_order({name: value for name, value in logs.items() if name in metrics})
+
     # -- saving
     def get_config(self) -> dict[str, Any]:
         """Return what makes the model again."""
@@ -165,7 +284,14 @@ class LossModel(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> LossModel:
-        """Return the model that `get_config` described."""
+        """Return the model that `get_config` described.
+
+        Raises:
+            ArgumentError: if net or loss are missing, or are something else.
+        """
+        for name in ("net", "loss"):
+            if not isinstance(config.get(name), dict):
+                raise ArgumentError(f"the config of a LossModel has no '{name}'. The file is damaged, or losscompiler did not write it.")
         made: dict[str, Any] = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
             for name in ("net", "loss", "dtype")
@@ -182,5 +308,4 @@ class LossModel(keras.Model):
         """Compile the model as it was; the optimizer's state follows."""
         options = keras.saving.deserialize_keras_object(config)
         self.compile(**options)
-        if self.net.built:
-            self.optimizer.build(self.trainable_variables)
+        self._prepare_optimizer(build=self.net.built)

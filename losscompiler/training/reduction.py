@@ -11,6 +11,7 @@ from losscompiler.errors import ArgumentError
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.program import Program
 from losscompiler.training.keras_internals import mask_of
+from losscompiler.training.replicas import of_whole_batch
 
 
 class MeanOverSamples(keras.losses.Loss):
@@ -87,7 +88,12 @@ class Reduction:
         if weight is not None:
             for _ in range(max(1, min(sample_rank, len(values.shape))) - len(weight.shape)):
                 weight = ops.expand_dims(weight, -1)
-        return MeanOverSamples(sample_rank)(values, values, weight)
+            if mask is not None and len(weight.shape) == len(mask.shape):
+                # Keras multiplies the weights by the mask in place, which PyTorch refuses where the mask is larger.
+                weight = weight * ops.ones_like(mask, dtype=weight.dtype)
+        mean = MeanOverSamples(sample_rank)(values, values, weight)
+        mask = mask_of(values)
+        return of_whole_batch(mean, ops.shape(predictions[0])[0], None if mask is None else ops.sum(ops.cast(mask, mean.dtype)))
 
     def _reduced(self, rank: int) -> set[int]:
         """Return the axes of the predictions that the loss reduces, counted from the front."""

@@ -6,7 +6,7 @@ import pytest
 
 import losscompiler as lc
 from losscompiler.errors import ArgumentError
-from losscompiler.training.matching import bare, match_data, without_inputs
+from losscompiler.training.matching import inputs_beside_y, match_data, metric_targets, split_x
 
 
 def graph(targets: int = 1, predictions: int = 1, inputs: int = 0):
@@ -59,8 +59,54 @@ def test_what_does_not_fit_is_said(loss, x, y, out, message: str) -> None:
         match_data(loss, x, y, out)
 
 
-def test_the_net_does_not_see_the_losss_inputs() -> None:
-    assert without_inputs(graph(1, 1, 1), {"x": 1, "w0": 2}) == {"x": 1}
-    assert without_inputs(graph(1, 1, 1), {"x": 1, "w0": 2}, ["w0"]) == {"x": 1, "w0": 2}
-    assert without_inputs(graph(1, 1, 1), "x") == "x"
-    assert bare({"x": 1}) == bare([1]) == bare((1,)) == bare(1) == 1
+@pytest.mark.parametrize(
+    ("x", "net_inputs", "expected"),
+    [
+        ("x", None, ("x", {})),
+        ({"x": 1, "w0": 2}, ["x"], (1, {"w0": 2})),
+        ({"x": 1, "w0": 2}, None, (1, {"w0": 2})),
+        ({"x": 1, "z": 3, "w0": 2}, None, ({"x": 1, "z": 3}, {"w0": 2})),
+        ({"x": 1, "w0": 2}, ["x", "w0"], ({"x": 1, "w0": 2}, {"w0": 2})),
+        ((1, 2), ["x"], (1, {"w0": 2})),
+        ((1, 2), None, (1, {"w0": 2})),
+        ((1, 3, 2), None, ((1, 3), {"w0": 2})),
+        ((1, 2), ["x", "z"], ((1, 2), {})),
+        ((1,), None, ((1,), {})),
+    ],
+)
+def test_the_net_does_not_see_the_losss_inputs(x, net_inputs, expected) -> None:
+    assert split_x(graph(1, 1, 1), x, net_inputs) == expected
+    assert split_x(graph(), x, net_inputs) == (x, {})
+
+
+def test_inputs_of_a_tuple_are_named_beside_y() -> None:
+    loss = graph(1, 1, 2)
+    assert inputs_beside_y(loss, ("x", "a", "b"), "y", None) == ("x", {"t0": "y", "w0": "a", "w1": "b"})
+    assert inputs_beside_y(loss, ("x", "z"), {"t0": "y", "w0": "a", "w1": "b"}, None) == (("x", "z"), {"t0": "y", "w0": "a", "w1": "b"})
+    assert inputs_beside_y(graph(0, 1, 1), ("x", "a"), None, None) == ("x", {"w0": "a"})
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "out", "names", "expected"),
+    [
+        (graph(), "y", "out", [], "y"),
+        (graph(), {"t0": "y", "w0": "w"}, "out", [], "y"),
+        (graph(), {"t0": "y", "head": "z"}, "out", ["head"], "z"),
+        (graph(2), ("a", "b"), "out", [], "a"),
+        (graph(2), {"t1": "b", "t0": "a"}, "out", [], "a"),
+        (graph(1, 2), "y", ["c", "d"], [], ["y", "y"]),
+        (graph(1, 2), {"t0": "y"}, {"p1": "d", "p0": "c"}, [], {"p1": "y", "p0": "y"}),
+        (graph(2, 2), {"t1": "b", "t0": "a"}, {"p1": "d", "p0": "c", "q": "e"}, [], {"p1": "b", "p0": "a", "q": None}),
+        (graph(2, 2), ("a", "b"), ["d", "c"], ["p1", "p0"], ["b", "a"]),
+        (graph(2, 3), {"t0": "a", "t1": "b", "p2": "z"}, ["c", "d", "e"], ["p0", "p1", "p2"], [None, None, "z"]),
+        (graph(0, 1, 1), {"w0": "w"}, "out", [], None),
+        (graph(0, 1, 1), {"w0": "w", "y": "y"}, "out", [], {"y": "y"}),
+    ],
+)
+def test_what_metrics_compare(loss, y, out, names, expected) -> None:
+    assert metric_targets(loss, y, out, names) == expected
+
+
+def test_metrics_that_could_compare_anything_are_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"metrics of 3 predictions \(p0, p1, p2\) and 2 targets \(t0, t1\): which belong"):
+        metric_targets(graph(2, 3), ("a", "b"), ["c", "d", "e"])

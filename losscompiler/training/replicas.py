@@ -1,0 +1,48 @@
+"""Replicas of ``tf.distribute``: a mean over the whole batch from means over its shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+def of_whole_batch(mean: Any, samples: Any, entries: Any = None) -> Any:
+    """Return a replica's part of the mean over the whole batch, given the mean over its own share.
+
+    Under a strategy such as ``MirroredStrategy`` every replica sees a share of the batch. Keras divides the mean m_r over
+    a share by the number of replicas R, adds the gradients up, and weighs the reported m_r by the numbers of samples n_r.
+    The mean over the batch is the sum of e_r m_r / e, where e_r counts what m_r is the mean of (samples, or what a mask
+    leaves of them) and e is the sum of all e_r. Both agree only if the shares are equal, so that the last batch of an
+    epoch, or a mask, would pull the parameters elsewhere than on one device. Here the gradient of m_r / R is multiplied by
+    R e_r / e, and its value by (e_r / e) / (n_r / n).
+
+    Outside such a strategy, and on other backends, the mean is returned as it came: JAX computes on the whole batch.
+
+    Args:
+        mean: m_r / R, a scalar.
+        samples: n_r, the number of samples of this replica.
+        entries: e_r; ``None`` if it is n_r.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return mean
+    import tensorflow as tf
+
+    if tf.distribute.in_cross_replica_context():
+        return mean
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync
+    if replicas == 1:
+        return mean
+
+    def share(count: Any) -> Any:
+        count = tf.cast(count, mean.dtype)
+        return tf.math.divide_no_nan(count, context.all_reduce(tf.distribute.ReduceOp.SUM, count))
+
+    of_samples = share(samples)
+    of_entries = of_samples if entries is None else share(entries)
+
+    def weighed(mean: Any) -> Any:
+        return mean * tf.math.divide_no_nan(of_entries, of_samples), lambda upstream: upstream * replicas * of_entries
+
+    return tf.custom_gradient(weighed)(mean)
