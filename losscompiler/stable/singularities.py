@@ -27,7 +27,7 @@ from losscompiler.stable.series import Expansion, NotAnalyticError
 from losscompiler.stable.zeros import poles
 
 _TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 5, 4, 9
-"""Terms of a series that are not 0, and the highest order up to which they are looked for."""
+"""Terms of a series beside the constant that are not 0, and the highest order up to which they are looked for."""
 
 _NEGLIGIBLE, _NEGLIGIBLE_AT_TIES = Fraction(3, 10**7), Fraction(1, 10**8)
 """The share that the last two terms may have. With five terms, those left out are then below 1e-10, and 1e-8 in a derivative;
@@ -169,7 +169,7 @@ class _Mender:
 
 
 def _coefficients(expansion: Expansion, loss: Node, count: int) -> dict[int, Node]:
-    """Return the first coefficients other than 0, by order; none if the loss is infinite at the centre."""
+    """Return the constant and the first other coefficients that are not 0, by order; none if the loss is infinite at the centre."""
     low = expansion.lowest(loss)
     found = {}
     for order in range(min(low, 0), _HIGHEST_ORDER + 1):
@@ -178,7 +178,8 @@ def _coefficients(expansion: Expansion, loss: Node, count: int) -> dict[int, Nod
             return {}
         if coefficient is not None:
             found[order] = coefficient
-        if len(found) == count:
+        # The constant term has no part in the derivative, by which the series is judged.
+        if len(found) - (0 in found) == count:
             break
     return found
 
