@@ -1,4 +1,4 @@
-"""Ways to get value and derivatives of a formula in float32: this package, TensorFlow, SymPy."""
+"""Ways to get value and derivatives of a formula in float32: this package, TensorFlow, Keras, SymPy."""
 
 from __future__ import annotations
 
@@ -137,6 +137,62 @@ def _tensorflow_operations(guarded: bool) -> dict[str, Callable[..., Any]]:
     return table
 
 
+def _keras_functions() -> dict[str, Callable[..., Any]]:
+    """Return what Keras has of its own, by case, on tensors in the order of the case's arguments (vectors in that of its stacks)."""
+    import keras
+    import tensorflow as tf
+    from keras import ops
+
+    def column(x: Any) -> Any:
+        return ops.expand_dims(x, -1)
+
+    def crossentropy(y: Any, p: Any) -> Any:
+        return keras.losses.binary_crossentropy(column(y), column(p), from_logits=True)
+
+    def labels(y: Any, p: Any) -> Any:
+        return keras.losses.sparse_categorical_crossentropy(tf.cast(y[:, 0], "int32"), p, from_logits=True)
+
+    return {
+        "softplus": lambda p: ops.softplus(p),
+        "binary_crossentropy_exponential": crossentropy,
+        "binary_crossentropy_sigmoid": crossentropy,
+        "binary_crossentropy_probability": lambda y, p: keras.losses.binary_crossentropy(column(y), column(p)),
+        "focal_logits": lambda p, g: ops.power(ops.sigmoid(-p), g) * -ops.log_sigmoid(p),
+        "logistic_margin": lambda y, p: ops.softplus(-y * p),
+        "log_one_minus_exp": lambda p: ops.log(-ops.expm1(-p)),
+        "log_cosh": lambda y, p: keras.losses.log_cosh(column(y), column(p)),
+        "norm_of_two": lambda a, b: ops.hypot(a, b),
+        "norm_of_three": lambda p: ops.norm(p, axis=-1),
+        "log_sum_exp": lambda p: ops.logsumexp(p, axis=-1),
+        "softmax_crossentropy": labels,
+        "softmax_crossentropy_spelled_out": lambda y, p: keras.losses.categorical_crossentropy(y, p, from_logits=True),
+        "squared_logarithmic_error": lambda y, p: keras.losses.mean_squared_logarithmic_error(column(y), column(p)),
+        "variance_of_three": lambda p: ops.var(p, axis=-1),
+        "cosine_distance": lambda y, p: 1.0 + keras.losses.cosine_similarity(y, p),
+    }
+
+
+def _keras(case: Case, points: Array) -> Outputs:
+    """The function that Keras has for it, differentiated automatically."""
+    import tensorflow as tf
+
+    function = _keras_functions().get(case.name)
+    if function is None:
+        raise NotImplementedError("Keras has no function of its own")
+    graph = _compiled(case).graph
+    columns = _columns(case, points)
+    tensors = {name: tf.constant(column) for name, column in columns.items()}
+    with tf.GradientTape() as tape:
+        variables = [tensors[name] for name in graph.variables]
+        tape.watch(variables)
+        names = list(dict.fromkeys(next((s for s, e in case.stack.items() if a in e), a) for a in case.arguments))
+        value = function(*(tensors[name] for name in names))
+        total = tf.reduce_sum(value)
+    gradients = tape.gradient(total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    by_name = {name: gradient.numpy() for name, gradient in zip(graph.variables, gradients, strict=True)}
+    return [value.numpy().reshape(len(points)), *_by_argument(case, by_name)]
+
+
 def _lambdify(case: Case, points: Array) -> Outputs:
     """SymPy's value and ``sympy.diff``, turned into NumPy and SciPy calls by ``sympy.lambdify``."""
     import sympy
@@ -161,10 +217,11 @@ CONTESTANTS: dict[str, Contestant] = {
     "tensorflow-guarded": _tensorflow(guarded=True),
     "tensorflow-float64": _tensorflow("float64"),
     "tensorflow-xla": _tensorflow(xla=True),
+    "keras": _keras,
     "lambdify": _lambdify,
     "ours": _ours("eager"),
     "ours-graph": _ours("graph"),
     "ours-xla": _ours("xla"),
 }
-DEFAULT = ("tensorflow", "tensorflow-guarded", "tensorflow-float64", "lambdify", "ours", "ours-graph")
+DEFAULT = ("tensorflow", "tensorflow-guarded", "tensorflow-float64", "keras", "lambdify", "ours", "ours-graph")
 QUICK = ("tensorflow", "ours")
