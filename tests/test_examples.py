@@ -93,6 +93,13 @@ def test_endpoint_layer() -> None:
     assert found["apart"] < 1e-6
 
 
+def test_resume_training() -> None:
+    found = figures("resume_training")
+    assert found["epochs"] == 3  # the fourth to the sixth
+    assert found["difference"] < 1e-6
+    assert found["loss"] < 1e-6
+
+
 def test_learned_temperature() -> None:
     found = figures("learned_temperature")
     assert found["trainable_weights"] == 1

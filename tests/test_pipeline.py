@@ -73,6 +73,12 @@ def test_copies_and_pickles_compute_the_same(duplicate) -> None:  # type: ignore
     assert again.value_and_gradients(data).value == loss.value_and_gradients(data).value == pytest.approx(9)
 
 
+def test_a_constant_may_hold_infinities() -> None:
+    loss = lc.compile_loss("min(k[0], (y - p)**2) + max(k[1], 0)", constants={"k": [np.inf, -np.inf]}, findings="ignore")
+    for again in (loss, pickle.loads(pickle.dumps(loss))):
+        np.testing.assert_allclose(again.value_and_gradients({"y": [1.0], "p": [3.0]}).value, [4.0])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -32,6 +32,10 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         low, high = reflected(x, y)
         return np.exp(log_ndtr(high)) - np.exp(log_ndtr(low))
 
+    def log_logit_inflated(q: Any, x: Any) -> Any:
+        missing = np.exp(-np.logaddexp(0, q)) * -np.expm1(x)
+        return np.where(missing < 0.5, np.log1p(-missing), np.logaddexp(-np.logaddexp(0, -q), x - np.logaddexp(0, q)))
+
     def sigmoid_difference(x: Any, y: Any) -> Any:
         low, high = np.minimum(x, y), np.maximum(x, y)
         return np.sign(y - x) * np.exp(-np.logaddexp(0, low) - np.logaddexp(0, -high)) * -np.expm1(low - high)
@@ -98,6 +102,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "weighted_log1p": lambda x, weight: np.log1p(np.where(none(x + 1, weight), 0.0, x)),
         "weighted_reciprocal": lambda x, weight: np.where(none(x, weight), 0.0, 1 / np.asarray(x, dtype=float)),
         "log_zero_inflated": lambda v, x, w: np.where(-v * np.expm1(x) < 0.5, np.log1p(v * np.expm1(x)), np.log(w + v * np.exp(x))),
+        "log_logit_inflated": log_logit_inflated,
         "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
         "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),
@@ -106,6 +111,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "log_softplus": lambda x: np.where(x < -12, x - np.exp(np.minimum(x, 0.0)) / 2, np.log(np.logaddexp(0, np.maximum(x, -12.0)))),
         "sigmoid_difference": sigmoid_difference,
         "ndtr_in_improvement": lambda x: np.exp(log_ndtr(x) - log_expected_improvement(x, 1.0)),
+        "improvement_gap": lambda x: np.maximum(x + np.exp(log_ndtr(x) - log_expected_improvement(x, 1.0)), 0.0),
         "density_in_improvement": lambda x: np.exp(-0.5 * np.square(x) - log_expected_improvement(x, 1.0)) / math.sqrt(2 * math.pi),
         "ndtr_difference": ndtr_difference, "log_ndtr_difference": log_ndtr_difference,
         "log_expected_improvement": log_expected_improvement,

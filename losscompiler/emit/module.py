@@ -109,8 +109,8 @@ class ModuleWriter:
                 lines.append(f"    {_literal(name)}: {_literal(fact)},")
             lines.append("}")
         if self.loss.constants:
-            arrays = ", ".join(f"{name!r}: np.array({value.tolist()!r})" for name, value in self.loss.constants.items())
-            lines.append(f"CONSTANTS = {{{arrays}}}")
+            texts = {name: str(value.tolist()).replace("inf", "np.inf") for name, value in self.loss.constants.items()}
+            lines.append(f"CONSTANTS = {{{', '.join(f'{name!r}: np.array({text})' for name, text in texts.items())}}}")
         return "\n".join(lines)
 
     # -- functions

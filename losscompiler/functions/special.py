@@ -31,6 +31,11 @@ SPECIAL: tuple[Function, ...] = (
         partials=("exp(log_sigmoid(x) - f)",), monotone=1, definition="log(log(1 + exp(x)))", keras="log_softplus",
     ),
     Function(
+        name="log_logit_inflated", arguments=("q", "x"), summary="log(sigmoid(q) + sigmoid(-q)*exp(x)) for x < 0, accurate near 0", category=_LOGISTIC,
+        internal=True, partials=("-expm1(x)*sigmoid(q - x)*sigmoid(-q)", "sigmoid(x - q)"), domain=("x < 0",),
+        range=(-inf, 0), definition="log(sigmoid(q) + sigmoid(-q)*exp(x))", keras="log_logit_inflated",
+    ),
+    Function(
         name="logistic_entropy", arguments=("x",), summary="entropy of a coin with logit x, in nats, accurate far from 0", category=_LOGISTIC, internal=True,
         partials=("-x*sigmoid(x)*sigmoid(-x)",), range=(0, inf), definition="softplus(x) - x*sigmoid(x)", keras="logistic_entropy",
     ),
@@ -79,14 +84,20 @@ SPECIAL: tuple[Function, ...] = (
         partials=("ndtr_in_improvement(x/s)/s", "density_in_improvement(x/s)/s"), definition="log(x*ndtr(x/s) + s*exp(-(x/s)**2/2)/sqrt(2*pi))",
     ),
     Function(
-        name="ndtr_in_improvement", arguments=("x",), category=_ERROR, internal=True, partials=("density_in_improvement(x) - f**2",),
+        name="ndtr_in_improvement", arguments=("x",), category=_ERROR, internal=True,
+        partials=("where(x < 0, 1 - f*improvement_gap(x), density_in_improvement(x) - f**2)",),
         summary="ndtr(x)/(x*ndtr(x) + exp(-x**2/2)/sqrt(2*pi)), without underflow", keras="ndtr_in_improvement", range=(0, inf),
         definition="ndtr(x)/(x*ndtr(x) + exp(-x**2/2)/sqrt(2*pi))",
     ),
     Function(
-        name="density_in_improvement", arguments=("x",), category=_ERROR, internal=True, partials=("-f*(x + ndtr_in_improvement(x))",),
+        name="density_in_improvement", arguments=("x",), category=_ERROR, internal=True, partials=("-f*improvement_gap(x)",),
         summary="exp(-x**2/2)/sqrt(2*pi)/(x*ndtr(x) + exp(-x**2/2)/sqrt(2*pi)), without underflow", keras="density_in_improvement", range=(0, inf),
         definition="exp(-x**2/2)/sqrt(2*pi)/(x*ndtr(x) + exp(-x**2/2)/sqrt(2*pi))",
+    ),
+    Function(
+        name="improvement_gap", arguments=("x",), category=_ERROR, internal=True, partials=("2 - f*ndtr_in_improvement(x)",), range=(0, inf),
+        summary="x + ndtr(x)/(x*ndtr(x) + exp(-x**2/2)/sqrt(2*pi)), also for large negative x", keras="improvement_gap",
+        definition="x + ndtr(x)/(x*ndtr(x) + exp(-x**2/2)/sqrt(2*pi))",
     ),
     # -- gamma family
     Function(

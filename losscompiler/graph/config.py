@@ -7,6 +7,7 @@ text in the loss language, which its grammar refuses or accepts as it does in `c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,6 +92,10 @@ def _parameter(config: Any, name: str) -> Parameter:
         _check_entries(regularizer, ("class_name", "config"), f"{place}.regularizer", ("module", "registered_name"))
         _text(regularizer["class_name"], f"{place}.regularizer.class_name")
         _table(regularizer["config"], f"{place}.regularizer.config")
+        try:
+            json.dumps(regularizer, allow_nan=False)
+        except (TypeError, ValueError):
+            raise _damaged(f"{place}.regularizer", "must hold texts and finite numbers") from None
     elif regularizer is not None:
         _text(regularizer, f"{place}.regularizer")
     return Parameter.from_config(dict(table))

@@ -11,6 +11,7 @@ import math
 from keras import ops
 
 from losscompiler.runtime.keras_functions import alike, in_float64, log1mexp, maximum, minimum
+from losscompiler.runtime.softmax_functions import logaddexp
 from losscompiler.runtime.special_functions import ndtr, wide_erfcx, wide_log_ndtr
 
 
@@ -79,9 +80,16 @@ def log_zero_inflated(v, x, w):
     v, x, w = alike(v, x, w)
     missing = -v * ops.expm1(x)
     little = missing < 0.5
-    none = ops.zeros_like(missing)
-    close, far = ops.where(little, missing, none), ops.where(little, none - 1.0, x + none)
-    return ops.where(little, ops.log1p(-close), ops.log(w + v * ops.exp(far)))
+    return ops.where(little, ops.log1p(-ops.where(little, missing, ops.zeros_like(missing))), ops.log(w + v * ops.exp(x)))
+
+
+def log_logit_inflated(q, x):
+    """Return log(sigmoid(q) + sigmoid(-q)*exp(x)) for x < 0, as log1p of what is missing to 1 where that is little."""
+    q, x = alike(q, x)
+    missing = -ops.sigmoid(-q) * ops.expm1(x)
+    little = missing < 0.5
+    far = logaddexp(ops.log_sigmoid(q) + ops.zeros_like(x), ops.log_sigmoid(-q) + x)
+    return ops.where(little, ops.log1p(-ops.where(little, missing, ops.zeros_like(missing))), far)
 
 
 # ------------------------------------------------------------------------------------------------- hyperbolic functions
@@ -147,22 +155,31 @@ def wide_log_ndtr_difference(x, y):
     return whole + log1mexp(wide_log_ndtr(low) - whole)
 
 
-def lower_tail(z):
-    """Return, for z < -1, Mills' ratio ndtr(z)/density(z) and 1 + z times it; both are harmless numbers elsewhere.
-
-    Far out the second is its asymptotic series (Abramowitz & Stegun 26.2.12).
-    """
-    far = z < -50.0
-    size = -ops.where(z < -1.0, z, -ops.ones_like(z))
-    ratio = math.sqrt(0.5 * math.pi) * wide_erfcx(size * math.sqrt(0.5))
-    square = ops.square(1.0 / ops.where(far, size, ops.full_like(z, 50.0)))
-    series = square * (1.0 - square * (3.0 - square * (15.0 - square * (105.0 - square * 945.0))))
-    return ratio, ops.where(far, series, 1.0 - ops.where(far, ops.zeros_like(z), size * ratio))
-
-
 def density(z):
     """Return the standard normal density."""
     return ops.exp(-0.5 * ops.square(z)) / math.sqrt(2.0 * math.pi)
+
+
+def improvement(z):
+    """Return h = z*ndtr(z) + density(z), ndtr(z) and density(z), for z < -1 over the density, and z + ndtr(z)/h.
+
+    For z < -1 these are built of Mills' ratio, far out by its asymptotic series (Abramowitz & Stegun 26.2.12).
+    """
+    low, far = z < -1.0, z < -15.0
+    size = -ops.where(low, z, -ops.ones_like(z))
+    mills = math.sqrt(0.5 * math.pi) * wide_erfcx(size * math.sqrt(0.5))
+    square = ops.square(1.0 / ops.where(far, size, ops.full_like(z, 15.0)))
+    missing, more = ops.ones_like(z), ops.full_like(z, 26.0)
+    for k in range(13, 0, -1):
+        missing = 1.0 - (2 * k + 1) * square * missing
+        more = 2.0 * k - (2 * k + 1) * square * more
+    near = 1.0 - ops.where(far, ops.zeros_like(z), size * mills)
+    rest = ops.where(low, ops.zeros_like(z), z)
+    whole = rest * ndtr(rest) + density(rest)
+    h = ops.where(low, ops.where(far, square * missing, near), whole)
+    probability = ops.where(low, mills, ndtr(rest))
+    gap = ops.where(far, more / (size * missing), z + probability / h)
+    return h, probability, ops.where(low, ops.ones_like(z), density(rest)), gap
 
 
 def log_expected_improvement(x, s):
@@ -173,25 +190,26 @@ def log_expected_improvement(x, s):
 def wide_log_expected_improvement(x, s):
     """Return `log_expected_improvement` with the error of a few units of rounding."""
     z = x / s
-    low, (_, missing) = z < -1.0, lower_tail(z)
-    rest = ops.where(low, ops.zeros_like(z), z)
-    tail = ops.log(missing) - 0.5 * ops.square(z) - 0.5 * math.log(2.0 * math.pi)
-    return ops.log(s) + ops.where(low, tail, ops.log(rest * ndtr(rest) + density(rest)))
+    scaled = ops.where(z < -1.0, 0.5 * ops.square(z) + 0.5 * math.log(2.0 * math.pi), ops.zeros_like(z))
+    return ops.log(s) + (ops.log(improvement(z)[0]) - scaled)
+
+
+def wide_shares(z):
+    """Return ndtr(z)/h, density(z)/h and z + ndtr(z)/h for h = z*ndtr(z) + density(z)."""
+    h, probability, part, gap = improvement(z)
+    return probability / h, part / h, gap
 
 
 def ndtr_in_improvement(z):
     """Return ndtr(z)/(z*ndtr(z) + density(z))."""
-    return in_float64(lambda z: shares_of_improvement(z)[0], z)
+    return in_float64(lambda z: wide_shares(z)[0], z)
 
 
 def density_in_improvement(z):
     """Return density(z)/(z*ndtr(z) + density(z))."""
-    return in_float64(lambda z: shares_of_improvement(z)[1], z)
+    return in_float64(lambda z: wide_shares(z)[1], z)
 
 
-def shares_of_improvement(z):
-    """Return `ndtr_in_improvement` and `density_in_improvement` with the error of a few units of rounding."""
-    low, (ratio, missing) = z < -1.0, lower_tail(z)
-    rest = ops.where(low, ops.zeros_like(z), z)
-    whole = rest * ndtr(rest) + density(rest)
-    return ops.where(low, ratio / missing, ndtr(rest) / whole), ops.where(low, 1.0 / missing, density(rest) / whole)
+def improvement_gap(z):
+    """Return z + ndtr(z)/(z*ndtr(z) + density(z))."""
+    return in_float64(lambda z: wide_shares(z)[2], z)

@@ -9,6 +9,7 @@ from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.terms import Product, chained, product_of, sum_of
 
 ONE = Product(Fraction(1), ())
+_THROUGH = frozenset({"add", "sub", "neg", "mul", "div", "pow", "sqrt"})
 
 
 def atom(node: Node, exponent: Fraction | int = 1) -> Product:
@@ -23,8 +24,30 @@ def raised(product: Product, exponent: int) -> Product:
 
 def ratio(one: Product, other: Product) -> Fraction | None:
     """Return the quotient of two products if it is a rational number."""
-    quotient = one.times(other, -1)
-    return None if quotient.powers else quotient.coefficient
+    same = len(one.powers) == len(other.powers) and all(other.exponent(base) == exponent for base, exponent in one.powers)
+    return one.coefficient / other.coefficient if same else None
+
+
+class Presence:
+    """Tells whether one of some operations occurs among the terms and factors of a node."""
+
+    def __init__(self, operations: Iterable[str]) -> None:
+        self.operations = frozenset(operations)
+        self._known: dict[int, bool] = {}
+
+    def within(self, node: Node) -> bool:
+        """Look at the node itself and through sums, products and powers; what was asked before is remembered."""
+        stack = [node]
+        while stack:
+            here = stack[-1]
+            below = () if here.op not in _THROUGH or here.op in self.operations else here.args
+            waiting = [arg for arg in below if arg.index not in self._known]
+            if waiting and here.index not in self._known:
+                stack.extend(waiting)
+                continue
+            stack.pop()
+            self._known[here.index] = here.op in self.operations or any(self._known[arg.index] for arg in below)
+        return self._known[node.index]
 
 
 def debt(product: Product) -> Fraction:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import added, atom, products_of, ratio
+from losscompiler.stable.cancelling import Presence, added, atom, products_of, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Key, Product, power_product
 
@@ -41,10 +41,11 @@ class GammaDifferences:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.gammas = Presence(_FAMILY)
 
     def apply(self, node: Node) -> Node | None:
         """Return a sum with its log gamma functions in differences, or ``None`` where there are none to bring together."""
-        if node.op not in ("add", "sub"):
+        if node.op not in ("add", "sub") or not self.gammas.within(node):
             return None
         found = products_of(self.graph, node)
         groups: list[tuple[Product, list[_Gamma]]] = []

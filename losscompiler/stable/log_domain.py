@@ -163,18 +163,21 @@ class LogDomain:
         """Return log(w + (1 - w)*A) for an exponential A that is 1 at most."""
         if other.op != "mul" or not self.signs.positive(weight):
             return None
+        make = self.graph.simple
         for rest, inside in (other.args, other.args[::-1]):
-            if self._complements(weight, rest) and self.signs.exponential(inside) and not self.signs.reach(inside)[0]:
-                log = self.log(inside)
-                if log is not None:
-                    return self.graph.simple("log_zero_inflated", rest, log, weight)
+            if not self.signs.exponential(inside) or self.signs.reach(inside)[0]:
+                continue
+            log = self.log(inside)
+            if log is None:
+                continue
+            if weight.op == rest.op == "sigmoid" and self._opposite(weight.args[0], rest.args[0]):
+                return make("log_logit_inflated", weight.args[0], log)
+            if any(a.op == "sub" and a.args[0].is_number(1) and a.args[1] is b for a, b in ((weight, rest), (rest, weight))):
+                return make("log_zero_inflated", rest, log, weight)
         return None
 
-    def _complements(self, one: Node, other: Node) -> bool:
-        """Tell whether two values add up to 1."""
-        if one.op == other.op == "sigmoid":
-            return self.graph.simple("neg", one.args[0]) is other.args[0] or self.graph.simple("neg", other.args[0]) is one.args[0]
-        return any(a.op == "sub" and a.args[0].is_number(1) and a.args[1] is b for a, b in ((one, other), (other, one)))
+    def _opposite(self, one: Node, other: Node) -> bool:
+        return self.graph.simple("neg", one) is other or self.graph.simple("neg", other) is one
 
     def _log_of_positive_terms(self, parts: Sum) -> Node | None:
         """Return the logarithm of a sum whose terms are all positive, if one may overflow or all may underflow."""

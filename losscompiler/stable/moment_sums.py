@@ -11,7 +11,7 @@ from fractions import Fraction
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node
 from losscompiler.source import Source
-from losscompiler.stable.cancelling import added, atom, products_of, raised, ratio
+from losscompiler.stable.cancelling import Presence, added, atom, products_of, raised, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product, product_of
 
@@ -33,10 +33,11 @@ class MomentSums:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.moments = Presence(_NEIGHBOURS)
 
     def apply(self, node: Node) -> Node | None:
         """Return a sum with two neighbours added up, or ``None`` if it has none."""
-        if node.op not in ("add", "sub"):
+        if node.op not in ("add", "sub") or not self.moments.within(node):
             return None
         found = products_of(self.graph, node)
         for i, first in enumerate(found):

@@ -36,12 +36,12 @@ def pattern(text: str) -> Node:
 
 
 @cache
-def needed(text: str) -> tuple[str, ...]:
-    """Return the operations that the operands of a match must have, as far as the pattern fixes them."""
+def tops(text: str) -> dict[str, frozenset[str]]:
+    """Return the operations that an instance can have at its top, each with those that its operands then surely have."""
     root = pattern(text)
-    fixed = tuple(arg.op for arg in root.args if arg.op != "symbol")
-    # a - b is also -b + a.
-    return tuple(op for op in fixed if op != "neg") if root.op == "sub" else fixed
+    fixed = frozenset(arg.op for arg in root.args if arg.op != "symbol")
+    # a - b is also written a + (-b).
+    return {"sub": fixed, "add": frozenset({"neg"})} if root.op == "sub" else {root.op: fixed}
 
 
 def match(text: str, node: Node) -> Match | None:
@@ -49,9 +49,6 @@ def match(text: str, node: Node) -> Match | None:
 
     Terms and factors stand in any order, and a + (-b) is a - b.
     """
-    operands = [arg.op for arg in node.args]
-    if any(op not in operands and not (node.op == "add" and "neg" in operands) for op in needed(text)):
-        return None
     return next(_matches(pattern(text), node, Match({})), None)
 
 
@@ -65,12 +62,6 @@ def instance(graph: Graph, text: str, matched: Match, span: Span | None = None) 
     builder = ExpressionBuilder(graph, Source(text), _no_name, graph.simple, internal=True)
     keywords = Keywords(axis=-1 if matched.axis is None else matched.axis)  # type: ignore[arg-type]  # an axis attribute is an axis
     return builder.expand(text, matched.found, keywords, span)
-
-
-def operations(text: str) -> tuple[str, ...]:
-    """Return the operations that an instance of a pattern can have at its top."""
-    op = pattern(text).op
-    return ("sub", "add") if op == "sub" else (op,)
 
 
 def _matches(part: Node, node: Node, so_far: Match) -> Iterator[Match]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from typing import TypeAlias
 
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
 from losscompiler.source import Source
-from losscompiler.stable.cancelling import ONE, added, atom, cancels, debt, products_of, raised, ratio
+from losscompiler.stable.cancelling import ONE, Presence, added, atom, cancels, debt, products_of, raised, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import Product, power_product, product_of
@@ -25,8 +26,6 @@ QUOTIENTS = Rule(
     "quotient that is 0/0 at a point", "(exp(-x/3) - 1)*2/x", "-2/3*exp_moment(0, -x/3)", 1e-9, 80,
     "Higham & Al-Mohy 2010, Computing matrix functions, on the phi functions; exp(x) - 1 is x times the mean of exp from 0 to x",
 )  # fmt: skip
-_MINUS = Product(Fraction(-1), ())
-
 _Member: TypeAlias = tuple[Fraction, Node | None]
 """A number times a power or an exponential, or the number alone."""
 
@@ -55,6 +54,10 @@ class _Vanishing:
     bases: tuple[Node, ...] = ()
 
 
+_Factor: TypeAlias = tuple[Product, int, _Vanishing, Product]
+"""A power of a base, its exponent, and the base as something that vanishes times a product."""
+
+
 class Removable:
     """Takes out what vanishes in quotients, powers and sums of one graph."""
 
@@ -62,6 +65,7 @@ class Removable:
         self.graph = graph
         self.signs = Signs(parameters)
         self.kept: set[int] = set()
+        self.vanishing, self.powers = Presence((*_SMOOTH, "exp", "pow")), Presence(("exp", "pow"))
 
     def apply(self, node: Node) -> Node | None:
         """Return another form of a node, or ``None`` where nothing cancels."""
@@ -69,9 +73,9 @@ class Removable:
             return None
         match node.op:
             case "mul" | "div":
-                return self._product(node)
+                return self._product(node) if self.vanishing.within(node) else None
             case "add" | "sub":
-                return self._sum(node)
+                return self._sum(node) if self.powers.within(node) else None
             case "pow":
                 return self._power(node)
             case "log":
@@ -80,43 +84,63 @@ class Removable:
 
     # -- products
     def _product(self, node: Node) -> Node | None:
-        """Cancel a factor that vanishes against one below the line."""
+        """Cancel a factor that vanishes against what stands on the other side of the line, or two such factors against each other."""
         whole = product_of(self.graph, node)
-        for base, exponent in whole.powers:
-            if exponent <= 0 or exponent.denominator != 1 or base.constant:
-                continue
-            vanishing, common = self._smooth(base)
-            if vanishing is None:
-                continue
-            rest = whole.times(atom(base, exponent), -1).times(raised(common, int(exponent)))
-            result = self._cancelled(vanishing, rest, int(exponent))
+        found = [
+            (atom(base, exponent), int(exponent), vanishing, common)
+            for base, exponent in whole.powers
+            if exponent.denominator == 1 and not base.constant
+            for vanishing, common in self._smooth(base)
+        ]
+        for factor, exponent, vanishing, common in found:
+            rest = whole.times(factor, -1).times(raised(common, exponent))
+            result = self._cancelled(vanishing, rest, exponent)
             if result is not None:
                 return self._where_positive(vanishing.bases, result, node)
+        for above, below in combinations(found, 2):
+            result = self._cancelled_pair(whole, above, below)
+            if result is not None:
+                return self._where_positive((*above[2].bases, *below[2].bases), result, node)
         return None
 
-    def _smooth(self, base: Node) -> tuple[_Vanishing | None, Product]:
-        """Return a factor as something that vanishes times a product."""
+    def _smooth(self, base: Node) -> list[tuple[_Vanishing, Product]]:
+        """Return the ways in which a factor is something that vanishes times a product."""
         if base.op in _SMOOTH:
             order, text = _SMOOTH[base.op]
             taken = raised(product_of(self.graph, base.args[0]), order)
-            return _Vanishing(((Fraction(1), self._expand(text, base.args[0]), taken),)), ONE
-        if base.op in ("add", "sub"):
-            groups = self._groups(products_of(self.graph, base))
-            if len(groups) == 1:
-                return self._powers(groups[0][1]), groups[0][0]
-        return None, ONE
+            return [(_Vanishing(((Fraction(1), self._expand(text, base.args[0]), taken),)), ONE)]
+        groups = self._groups(products_of(self.graph, base)) if base.op in ("add", "sub") else []
+        if len(groups) != 1:
+            return []
+        common, members = groups[0]
+        return [(vanishing, common) for deep in (False, True) if (vanishing := self._powers(members, deep)) is not None]
+
+    def _cancelled_pair(self, whole: Product, above: _Factor, below: _Factor) -> Node | None:
+        """Return a product in which what two vanishing factors have in common cancels: expm1(a*x)/expm1(a)."""
+        parts = []
+        for factor, exponent, vanishing, common in (above, below):
+            if len(vanishing.parts) > 1:
+                return None
+            ((number, smooth, taken),) = vanishing.parts
+            whole = whole.times(factor, -1).times(raised(common, exponent)).times(Product(number**exponent, ()))
+            parts.append((smooth, raised(taken, exponent)))
+        (first, one), (second, other) = parts
+        if above[0] is below[0] or not cancels(one, other) or cancels(one, whole) or cancels(other, whole):
+            return None
+        outside = power_product(self.graph, whole.times(one).times(other))
+        return self._times_power(self._times_power(outside, first, above[1]), second, below[1])
 
     def _cancelled(self, vanishing: _Vanishing, rest: Product, exponent: int) -> Node | None:
         """Return a product with a power of something that vanishes, if every term of it cancels against the rest."""
-        if exponent > 1 and len(vanishing.parts) > 1:
+        if exponent != 1 and len(vanishing.parts) > 1:
             return None
         parts = []
         for number, smooth, taken in vanishing.parts:
             outside = self._multiplied(raised(taken, exponent), rest)
             if outside is None:
                 return None
-            smooth = self.graph.simple("pow", smooth, self.graph.const(exponent))
-            parts.append(self.graph.simple("mul", self.graph.const(number**exponent), self.graph.simple("mul", outside, smooth)))
+            value = self._times_power(outside, smooth, exponent)
+            parts.append(self.graph.simple("mul", self.graph.const(number**exponent), value))
         return added(self.graph, parts)
 
     def _multiplied(self, taken: Product, rest: Product) -> Node | None:
@@ -147,29 +171,36 @@ class Removable:
                 groups.append((rest, [(Fraction(1), power)]))
         return groups
 
-    def _powers(self, members: Sequence[_Member]) -> _Vanishing | None:
-        """Return a sum of multiples of powers whose numbers add up to 0, each less 1: it vanishes with the exponents."""
+    def _powers(self, members: Sequence[_Member], deep: bool = False) -> _Vanishing | None:
+        """Return a sum of multiples of powers whose numbers add up to 0, each less 1: it vanishes with the exponents.
+
+        With ``deep``, what vanishes inside a base 1 + u is taken out too.
+        """
         if sum(number for number, _ in members) != 0:
             return None
-        parts, bases = [], []
+        parts: list[tuple[Fraction, Node, Product]] = []
+        bases: list[Node] = []
         for number, power in members:
             if power is None:
                 continue
+            inner = self._less_1(power.args[0]) if deep and power.op == "pow" else None
+            if deep and inner is None:
+                return None
             if power.op == "exp":
                 taken = product_of(self.graph, power.args[0])
             else:
                 taken = product_of(self.graph, power.args[1]).times(atom(self._log(power.args[0])))
                 bases.append(power.args[0])
-            parts.append((number, self._expand("exp_moment(0, u)", power_product(self.graph, taken)), taken))
+            smooth = self._expand("exp_moment(0, u)", power_product(self.graph, taken))
+            if inner is not None:
+                taken = product_of(self.graph, power.args[1]).times(product_of(self.graph, inner))
+                smooth = self.graph.simple("mul", self._expand("log1p_moment(0, u)", inner), smooth)
+            parts.append((number, smooth, taken))
         return _Vanishing(tuple(parts), tuple(bases)) if parts else None
 
     def _sum(self, node: Node) -> Node | None:
-        found = products_of(self.graph, node)
-        return self._remainder(found) or self._pulled_apart(found)
-
-    def _pulled_apart(self, found: Sequence[Product]) -> Node | None:
         """Bring together what was divided term by term: p**l/l - 1/l."""
-        groups = self._groups(found)
+        groups = self._groups(products_of(self.graph, node))
         for position, (common, members) in enumerate(groups):
             vanishing = self._powers(members) if debt(common) and len(members) > 1 else None
             result = None if vanishing is None else self._cancelled(vanishing, common, 1)
@@ -184,31 +215,11 @@ class Removable:
         terms = (common.times(Product(number, ())).times(ONE if power is None else atom(power)) for number, power in members)
         return added(self.graph, [power_product(self.graph, term) for term in terms])
 
-    def _remainder(self, found: Sequence[Product]) -> Node | None:
-        """Return a sum with exp(u) - 1 - u or log1p(u) - u as one function."""
-        for position, term in enumerate(found):
-            for base, exponent in term.powers:
-                if exponent != 1 or base.op not in ("exp", "expm1", "log1p"):
-                    continue
-                common = term.times(atom(base), -1)
-                wanted = [part.times(common).times(_MINUS) for part in products_of(self.graph, base.args[0])]
-                if base.op == "exp":
-                    wanted.append(common.times(_MINUS))
-                left = _without([other for i, other in enumerate(found) if i != position], wanted)
-                if left is None:
-                    continue
-                function = self.graph.simple("log1pmx" if base.op == "log1p" else "expm1mx", base.args[0])
-                whole = power_product(self.graph, common.times(atom(function)))
-                return added(self.graph, [whole, *(power_product(self.graph, other) for other in left)])
-        return None
-
     # -- powers
     def _power(self, node: Node) -> Node | None:
         """Return (1 + u)**e as exp(e*log1p(u)) where a factor of u cancels in e*u."""
         base, exponent = node.args
-        if exponent.constant or base.op not in ("add", "sub"):
-            return None
-        inner = self._less_1(base)
+        inner = None if exponent.constant else self._less_1(base)
         if inner is None:
             return None
         taken, exponents = product_of(self.graph, inner), products_of(self.graph, exponent)
@@ -219,7 +230,9 @@ class Removable:
         return self._where_positive((base,), result, node)
 
     def _less_1(self, base: Node) -> Node | None:
-        """Return u of a sum 1 + u, or ``None`` for one that holds no 1."""
+        """Return u of a sum 1 + u, or ``None`` for what is no such sum."""
+        if base.op not in ("add", "sub"):
+            return None
         found = products_of(self.graph, base)
         varying = [term for term in found if term.powers]
         if not varying or [term.coefficient for term in found if not term.powers] != [1]:
@@ -248,11 +261,15 @@ class Removable:
         """Return the logarithm of a base that is positive wherever it is used, so that no other rule has to take care of 0."""
         if self.signs.positive(base):
             return self.graph.simple("log", base)
-        inner = self._less_1(base) if base.op in ("add", "sub") else None
+        inner = self._less_1(base)
         op = "weighted_log" if inner is None else "weighted_log1p"
         return self.graph.make(op, base if inner is None else inner, self.graph.const(1))
 
     # -- nodes
+    def _times_power(self, node: Node, base: Node, exponent: int) -> Node:
+        power = self.graph.simple("pow", base, self.graph.const(abs(exponent)))
+        return self.graph.simple("mul" if exponent > 0 else "div", node, power)
+
     def _where_positive(self, bases: Sequence[Node], result: Node, otherwise: Node) -> Node:
         """Return a form that holds for positive bases; a negative base may have a whole exponent, and 0 a positive one."""
         condition: Node | None = None
@@ -273,17 +290,6 @@ class Removable:
 
 def _is_power(node: Node) -> bool:
     return (node.op == "pow" and not node.args[1].constant) or node.op == "exp"
-
-
-def _without(found: Sequence[Product], wanted: Sequence[Product]) -> list[Product] | None:
-    """Return terms without some others, or ``None`` if they do not hold them all."""
-    left = list(found)
-    for term in wanted:
-        match = next((other for other in left if ratio(other, term) == 1), None)
-        if match is None:
-            return None
-        left.remove(match)
-    return left
 
 
 def _no_name(name: object) -> Node:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
-from losscompiler.stable.patterns import instance, match, operations
+from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Step
 
@@ -38,10 +38,10 @@ class _Rewriting:
     def __init__(self, graph: Graph, rules: Sequence[Rule], steps: Sequence[tuple[Rule, Step]]) -> None:
         self.graph = graph
         self.steps = steps
-        self.by_operation: dict[str, list[Rule]] = {}
+        self.by_operation: dict[str, list[tuple[Rule, frozenset[str]]]] = {}
         for rule in rules:
-            for operation in operations(rule.pattern):
-                self.by_operation.setdefault(operation, []).append(rule)
+            for operation, operands in tops(rule.pattern).items():
+                self.by_operation.setdefault(operation, []).append((rule, operands))
         self.done: dict[int, Node] = {}
         self.fired: list[tuple[Rule, Node]] = []
 
@@ -88,11 +88,12 @@ def _carry_out(node: Node, steps: Sequence[tuple[Rule, Step]]) -> tuple[Rule, No
     return None
 
 
-def _apply(graph: Graph, node: Node, rules: Sequence[Rule]) -> tuple[Rule, Node] | None:
+def _apply(graph: Graph, node: Node, rules: Sequence[tuple[Rule, frozenset[str]]]) -> tuple[Rule, Node] | None:
     if node.constant:
         return None
-    for rule in rules:
-        matched = match(rule.pattern, node)
+    present = {arg.op for arg in node.args}
+    for rule, operands in rules:
+        matched = match(rule.pattern, node) if operands <= present else None
         if matched is not None:
             new = instance(graph, rule.replacement, matched, node.span)
             if _keeps_shape(node, new):

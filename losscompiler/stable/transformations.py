@@ -16,6 +16,7 @@ from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
 from losscompiler.stable.powers import MERGED_POWERS, merge_powers
+from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
 from losscompiler.stable.roots import SHARE_OF_ROOT, share_of_root
 from losscompiler.stable.rules import Rule
@@ -54,6 +55,7 @@ def _less_its_part(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
 TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(LOG_DOMAIN, lambda graph, parameters: LogDomain(graph, parameters).apply),
     Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
+    Transformation(REMAINDERS, lambda graph, parameters: Remainders(graph).apply),
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     # -- products

@@ -131,9 +131,14 @@ class TwoTerms:
             return None
         parts = sum_of(self.graph, node)
         exponentials = [(i, term) for i, term in enumerate(parts.terms) if term.node.op == "exp"]
+        if len(exponentials) < 2:
+            return None
+        # Pairs within an operand have been found there.
+        border = len(parts.terms) - len(sum_of(self.graph, node.args[1]).terms)
         for i, first in exponentials:
-            for j, second in exponentials[1:]:
-                if i < j and abs(first.scale) == abs(second.scale) and self._opposite(first.node.args[0], second.node.args[0]):
+            for j, second in exponentials:
+                across = i < border <= j and abs(first.scale) == abs(second.scale)
+                if across and self._opposite(first.node.args[0], second.node.args[0]):
                     op = "cosh" if first.scale == second.scale else "sinh"
                     value = self.graph.simple(op, first.node.args[0])
                     return self._sum(parts, {i, j}, parts.constant, 2 * first.scale, value)

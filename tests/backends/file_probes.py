@@ -9,13 +9,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from probe import in_a_process, probe
+from probe import FILES, in_a_process, probe
 from small_models import X, Y, compiled, model_of, near, train
 
 import losscompiler as lc
 from losscompiler.pipeline import Stages
 
-GROUP = "Saving and serving"
 OPTIMIZER = "with `compile=False`: Keras writes the name of its PyTorch optimizer into the file"
 TEXT = "param a in (0, 1) = 0.5\nparam w[p] > 0 = 2\nsum(w*(log(y) - log(p))**2) + a*mean(p) - mean(log(w))"
 
@@ -26,7 +25,7 @@ def half_trained(epochs: int = 1) -> lc.LossModel:
     return model
 
 
-@probe("a model saved half-trained goes on exactly where it stopped", GROUP)
+@probe("a model saved half-trained goes on exactly where it stopped", FILES)
 def saved() -> None:
     whole, half = half_trained(0), half_trained(2)
     expected = train(whole, 4)
@@ -37,7 +36,7 @@ def saved() -> None:
         assert values == expected[name][2:], name
 
 
-@probe("weights alone, and the net alone", GROUP)
+@probe("weights alone, and the net alone", FILES)
 def weights_alone() -> None:
     first, second = half_trained(2), half_trained(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +92,7 @@ def same(found: list[Any], expected: list[Any], rtol: float) -> None:
         near(one, other, rtol)
 
 
-@probe("a new process loads a model under `safe_mode=True` and goes on", GROUP)
+@probe("a new process loads a model under `safe_mode=True` and goes on", FILES)
 def a_new_process() -> None:
     model = half_trained()
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +101,7 @@ def a_new_process() -> None:
         same(json.loads(in_a_process(LOAD + GO_ON, *paths)), going_on(model), 1e-7)
 
 
-@probe("a model saved here gives the same numbers under TensorFlow", GROUP, remarks={"torch": OPTIMIZER})
+@probe("a model saved here gives the same numbers under TensorFlow", FILES, remarks={"torch": OPTIMIZER})
 def read_elsewhere() -> None:
     model = half_trained()
     here = [model.evaluate(X, Y, verbose=0), *map(float, map(np.squeeze, model.parameters.values()))]
@@ -116,7 +115,7 @@ def read_elsewhere() -> None:
         same(json.loads(in_a_process(load + state, *paths, KERAS_BACKEND="tensorflow")), here, 1e-6)
 
 
-@probe("a model half-trained under TensorFlow goes on here as it does there", GROUP)
+@probe("a model half-trained under TensorFlow goes on here as it does there", FILES)
 def from_elsewhere() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = arguments(folder)
@@ -154,7 +153,7 @@ print(json.dumps({"s": float(layer.parameters["s"]), "first": history[0], "last"
 """
 
 
-@probe("emitted source trains without this package", GROUP)
+@probe("emitted source trains without this package", FILES)
 def standalone() -> None:
     source = Stages("param s > 0 = 1\n((y - p)/s)**2/2 + log(s)", name="scaled error").generated.text
     with tempfile.TemporaryDirectory() as folder:
@@ -200,13 +199,13 @@ def exported(model: keras.Model) -> list[Any]:
     return found
 
 
-@probe("the trained net exported for serving, without the loss: `model.net.export`", GROUP, remarks={"torch": 'with `format="torch"`'})
+@probe("the trained net exported for serving, without the loss: `model.net.export`", FILES, remarks={"torch": 'with `format="torch"`'})
 def served_net() -> None:
     model = half_trained()
     near(exported(model.net), model.predict(X, verbose=0))
 
 
-@probe("the model exported whole; serving needs no y: `model.export`", GROUP, remarks={"torch": 'with `format="torch"`'})
+@probe("the model exported whole; serving needs no y: `model.export`", FILES, remarks={"torch": 'with `format="torch"`'})
 def served_model() -> None:
     model = half_trained()
     near(exported(model), model.predict(X, verbose=0))

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from probe import in_a_process, probe
+from probe import VALUES, in_a_process, probe
 from small_models import P, X, Y, array, compiled, model_of, near
 
 import losscompiler as lc
@@ -18,8 +18,6 @@ from losscompiler.errors import GradientMismatchError
 
 TESTS = Path(__file__).parents[1]
 sys.path += [str(TESTS / "catalog"), str(TESTS / "emit")]
-
-GROUP = "Values and derivatives"
 
 
 def check_every_function(dtype: str) -> None:
@@ -32,17 +30,17 @@ def check_every_function(dtype: str) -> None:
         loss.check_gradients(data, params, dtype=dtype).assert_ok()
 
 
-@probe("every function of the language in float64, against 50 digits and against automatic differentiation", GROUP, long=("jax", "torch"))
+@probe("every function of the language in float64, against 50 digits and against automatic differentiation", VALUES, long=("jax", "torch"))
 def every_function_in_float64() -> None:
     check_every_function("float64")
 
 
-@probe("every function of the language in float32", GROUP, long=("tensorflow", "jax", "torch"))
+@probe("every function of the language in float32", VALUES, long=("tensorflow", "jax", "torch"))
 def every_function_in_float32() -> None:
     check_every_function("float32")
 
 
-@probe("every loss of the catalogue in float64, against the library that it names", GROUP, long=("tensorflow", "jax", "torch"))
+@probe("every loss of the catalogue in float64, against the library that it names", VALUES, long=("tensorflow", "jax", "torch"))
 def every_loss_of_the_catalogue() -> None:
     from catalog_case import evaluate, missing, rounds
     from catalog_references import CASES
@@ -68,7 +66,7 @@ def every_loss_of_the_catalogue() -> None:
     assert len(compared) > 0.8 * len(lc.catalog)
 
 
-@probe("a wrong derivative does not pass `check_gradients`", GROUP)
+@probe("a wrong derivative does not pass `check_gradients`", VALUES)
 def a_wrong_derivative_is_found() -> None:
     loss = compiled("(y - p)**2 + a*p", {"a": 0.5})
     right = loss.module.value_and_pullback
@@ -121,7 +119,7 @@ def _by_torch(function: Callable[..., Any], p: Any, a: Any) -> tuple[Any, ...]:
     return by_p, by_a, *second
 
 
-@probe("first and second derivatives through the emitted `loss`", GROUP)
+@probe("first and second derivatives through the emitted `loss`", VALUES)
 def second_derivatives() -> None:
     module, y = compiled(params={"a": 0.5}).module, ops.convert_to_tensor(Y[:3, None])
     found = derivatives(lambda p, a: module.loss(y, p, a), P, np.float32(0.5))
@@ -133,7 +131,7 @@ def second_derivatives() -> None:
     near(found["ap"], np.ones_like(P))
 
 
-@probe("a loss that needs float64 inside is as accurate from float32 data", GROUP)
+@probe("a loss that needs float64 inside is as accurate from float32 data", VALUES)
 def wide_inside() -> None:
     # 1 - cos(p) is p**2/2 to 8e-8 relative at p = 1e-3, and 0 in float32.
     p = np.array([1e-3, 2e-3], "float32")
@@ -154,7 +152,7 @@ print(json.dumps([str(value.dtype), float(ops.convert_to_numpy(value)[0])]))
 """
 
 
-@probe("a layer of its own in float64: `LossLayer(loss, dtype='float64')`", GROUP, remarks={"jax": "with `JAX_ENABLE_X64=1`"})
+@probe("a layer of its own in float64: `LossLayer(loss, dtype='float64')`", VALUES, remarks={"jax": "with `JAX_ENABLE_X64=1`"})
 def a_layer_in_float64() -> None:
     import json
 
@@ -163,7 +161,7 @@ def a_layer_in_float64() -> None:
     near(value, (0.3 * np.sin(0.2) + 0.7 * np.sin(2.0)) / 2 + 0.1**3, 1e-15)
 
 
-@probe("layers in float16 and bfloat16", GROUP)
+@probe("layers in float16 and bfloat16", VALUES)
 def half_precision() -> None:
     for dtype, rtol in {"float16": 4e-3, "bfloat16": 3e-2}.items():
         layer = lc.LossLayer(compiled("mean(log_cosh(y - p)) + log(s) + lgamma(s)", {"s": 1.5}), dtype=dtype)
@@ -174,7 +172,7 @@ def half_precision() -> None:
         near(ops.cast(value, "float32"), [expected], rtol)
 
 
-@probe("a loss in training is Keras' own to rounding, value and step", GROUP)
+@probe("a loss in training is Keras' own to rounding, value and step", VALUES)
 def as_keras() -> None:
     ours = model_of(compiled("(y - p)**2"))
     keras_own = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])

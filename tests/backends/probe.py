@@ -12,6 +12,7 @@ from typing import NamedTuple
 import keras
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+VALUES, TRAINING, FILES = GROUPS = ("Values and derivatives", "Training", "Saving and serving")
 
 
 class Cell(NamedTuple):

@@ -1,7 +1,7 @@
 """docs/BACKENDS.md: what works on which backend, as the probes find it.
 
-    python tests/backends/table.py               runs every probe on every backend and writes the page
-    python tests/backends/table.py --here        prints what the probes find on the backend at hand, as JSON
+``python tests/backends/table.py`` runs every probe on every backend and writes the page; with ``--here`` it prints what the
+probes find on the backend at hand, as JSON.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from all_probes import PROBES
-from probe import BACKENDS, Cell, outcome
+from probe import BACKENDS, GROUPS, Cell, outcome
 from trajectory import EPOCHS, SHOWN, by_hand, on_this_backend
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page."""
     notes: list[str] = []
     lines = [HEAD]
-    for group in dict.fromkeys(probe.group for probe in PROBES):
+    for group in GROUPS:
         lines += [f"## {group}", "", f"| | {' | '.join(BACKENDS.values())} |", "| --- |" + " --- |" * len(BACKENDS)]
         for title in [probe.title for probe in PROBES if probe.group == group]:
             marks = [_with_note(Cell(*found[backend]["cells"][title]), notes) for backend in BACKENDS]
@@ -85,7 +85,7 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
     lines += [*(f"{number}. {note}" for number, note in enumerate(notes, 1)), ""]
     lines += [SIDE_BY_SIDE, f"| epoch | | NumPy | {' | '.join(BACKENDS.values())} |", "| --- | --- |" + " --- |" * (len(BACKENDS) + 1)]
     columns = [by_hand(), *(found[backend]["trajectory"] for backend in BACKENDS)]
-    for epoch in range(1, EPOCHS + 1, 1):
+    for epoch in range(1, EPOCHS + 1):
         for name in SHOWN:
             lines.append(f"| {epoch} | {name} | {' | '.join(f'{column[name][epoch - 1]:.6f}' for column in columns)} |")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)

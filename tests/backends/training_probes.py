@@ -8,12 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from probe import in_a_process, probe
+from probe import TRAINING, in_a_process, probe
 from small_models import BATCH, X, Y, array, compiled, linear, model_of, near, same_descent, train
 
 import losscompiler as lc
-
-GROUP = "Training"
 
 
 def descend(gradient: str = "analytic", **options: Any) -> None:
@@ -22,32 +20,32 @@ def descend(gradient: str = "analytic", **options: Any) -> None:
     same_descent(model, train(model))
 
 
-@probe("gradient descent takes the steps that NumPy takes", GROUP)
+@probe("gradient descent takes the steps that NumPy takes", TRAINING)
 def steps() -> None:
     descend()
 
 
-@probe("the backend's own derivatives: `LossLayer(loss, gradient='autodiff')`", GROUP)
+@probe("the backend's own derivatives: `LossLayer(loss, gradient='autodiff')`", TRAINING)
 def autodiff() -> None:
     descend("autodiff")
 
 
-@probe("`run_eagerly=True`", GROUP)
+@probe("`run_eagerly=True`", TRAINING)
 def eagerly() -> None:
     descend(run_eagerly=True)
 
 
-@probe("`jit_compile=True`", GROUP, long=("torch",))
+@probe("`jit_compile=True`", TRAINING, long=("torch",))
 def jit() -> None:
     descend(jit_compile=True)
 
 
-@probe("`steps_per_execution=2`", GROUP, lacking={"torch": "Keras takes one step at a time there"})
+@probe("`steps_per_execution=2`", TRAINING, lacking={"torch": "Keras takes one step at a time there"})
 def steps_per_execution() -> None:
     descend(steps_per_execution=2)
 
 
-@probe("Adam and parameters within bounds", GROUP)
+@probe("Adam and parameters within bounds", TRAINING)
 def adam() -> None:
     # a = sigmoid(u), L = a*p with p fixed: dL/du = mean(p)*a*(1 - a); Adam as Kingma & Ba 2015, with Keras' epsilon.
     net = linear()
@@ -76,17 +74,17 @@ def mixed(policy: str, optimizer: str) -> None:
     assert np.isfinite(model.net.get_weights()[0]).all()
 
 
-@probe("`mixed_float16`: the loss stays in float32, its gradient is scaled", GROUP)
+@probe("`mixed_float16`: the loss stays in float32, its gradient is scaled", TRAINING)
 def mixed_float16() -> None:
     mixed("mixed_float16", "LossScaleOptimizer")
 
 
-@probe("`mixed_bfloat16`", GROUP)
+@probe("`mixed_bfloat16`", TRAINING)
 def mixed_bfloat16() -> None:
     mixed("mixed_bfloat16", "SGD")
 
 
-@probe("sample weights and class weights, as Keras' own losses", GROUP)
+@probe("sample weights and class weights, as Keras' own losses", TRAINING)
 def weights() -> None:
     ours, keras_own = model_of(compiled("(y - p)**2")), linear()
     keras_own.compile(keras.optimizers.SGD(0.01), loss="mse")
@@ -100,7 +98,7 @@ def weights() -> None:
     near(ours.net.get_weights()[0], keras_own.get_weights()[0])
 
 
-@probe("masks, with and without sample weights", GROUP)
+@probe("masks, with and without sample weights", TRAINING)
 def masks() -> None:
     words = np.array([[1, 2, 0, 0], [3, 4, 5, 0], [6, 1, 2, 3]])
     y = np.arange(24, dtype="float32").reshape(3, 4, 2) / 10
@@ -112,7 +110,7 @@ def masks() -> None:
     near(model.evaluate(words, y, sample_weight=weight, verbose=0), (each * weight[:, None])[valid].sum() / valid.sum())
 
 
-@probe("regularizers of parameters; no weight decay of parameters", GROUP)
+@probe("regularizers of parameters; no weight decay of parameters", TRAINING)
 def regularizers() -> None:
     params = {"a": lc.Parameter(2.0, bounds=(0, None), regularizer=keras.regularizers.L2(3.0)), "b": 0.5}
     model = model_of(compiled("0*a*b*(y - p)**2", params), keras.optimizers.SGD(0.01, weight_decay=0.1))
@@ -125,10 +123,11 @@ def regularizers() -> None:
     near(model.net.get_weights()[0], np.full((3, 1), 0.5 * (1 - 0.01 * 0.1)))
 
 
-@probe("several outputs, targets and inputs of the loss by name", GROUP)
+@probe("several outputs, targets and inputs of the loss by name", TRAINING)
 def several() -> None:
     x = keras.Input((3,))
-    outputs = {name: keras.layers.Dense(1, kernel_initializer="ones", activation=form)(x) for name, form in (("m", None), ("s", "softplus"))}
+    forms = {"m": None, "s": "softplus"}
+    outputs = {name: keras.layers.Dense(1, kernel_initializer="ones", activation=form)(x) for name, form in forms.items()}
     model = model_of(compiled("target t, v\nprediction m, s\ninput w\nw*(t - m)**2/s + a*(v - m)**2"), net=keras.Model(x, outputs))
     total = X.sum(axis=1).astype(float)
     data = {"t": Y, "v": 2 * Y, "w": X[:, 0]}
@@ -137,7 +136,7 @@ def several() -> None:
     train(model, y=data)
 
 
-@probe("a parameter as long as the predictions; its elements in the logs", GROUP)
+@probe("a parameter as long as the predictions; its elements in the logs", TRAINING)
 def open_length() -> None:
     model = model_of(compiled("param w[p] > 0 = 2\nsum(w*(y - p)**2 - log(w))"), net=linear(2))
     history = train(model, y=np.stack([Y, Y], axis=1), validation_data=(X, np.stack([Y, Y], axis=1)))
@@ -145,7 +144,7 @@ def open_length() -> None:
     near([history["w[0]"][-1], history["w[1]"][-1]], model.parameters["w"])
 
 
-@probe("the loss as the end of a functional model, y as an input", GROUP)
+@probe("the loss as the end of a functional model, y as an input", TRAINING)
 def endpoint() -> None:
     x, y = keras.Input((3,)), keras.Input((1,))
     net, layer = linear(), lc.LossLayer(compiled(params={"a": 0.5}))
@@ -186,7 +185,7 @@ def own_loop(net: Any, layer: Any, rate: float, steps: int) -> None:
             variable.assign_sub(rate * gradient)
 
 
-@probe("a training loop of one's own: `tf.GradientTape`, `jax.grad`, `torch.autograd`", GROUP)
+@probe("a training loop of one's own: `tf.GradientTape`, `jax.grad`, `torch.autograd`", TRAINING)
 def a_loop_of_ones_own() -> None:
     net, layer = linear(), lc.LossLayer(compiled(params={"a": 0.5}))
     layer(Y, net(X))
@@ -197,7 +196,7 @@ def a_loop_of_ones_own() -> None:
     near(layer.parameters["a"], model.parameters["a"])
 
 
-@probe("`tf.data`", GROUP)
+@probe("`tf.data`", TRAINING)
 def tf_data() -> None:
     import tensorflow as tf
 
@@ -205,7 +204,7 @@ def tf_data() -> None:
     same_descent(model, model.fit(tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH), epochs=2, verbose=0).history)
 
 
-@probe("graphs of batches whose length is unknown", GROUP, absent=dict.fromkeys(("jax", "torch"), "it sees the length of every batch"))
+@probe("graphs of batches whose length is unknown", TRAINING, absent=dict.fromkeys(("jax", "torch"), "it sees the length of every batch"))
 def unknown_length() -> None:
     import tensorflow as tf
 
@@ -216,7 +215,7 @@ def unknown_length() -> None:
     near(found, array(module.value(ops.convert_to_tensor(data))))
 
 
-@probe("a loss given to `model.compile(loss=...)` is refused, since Keras would never train it", GROUP)
+@probe("a loss given to `model.compile(loss=...)` is refused, since Keras would never train it", TRAINING)
 def untrained() -> None:
     net = linear()
     net.compile("sgd", loss=lc.LossLayer(compiled(params={"a": 0.5})))
@@ -255,7 +254,7 @@ print(json.dumps(found))
 """
 
 
-@probe("two devices train as one: `MirroredStrategy`, `DataParallel`", GROUP, lacking={"torch": "Keras spreads no model over devices there"})
+@probe("two devices train as one", TRAINING, lacking={"torch": "Keras spreads no model over devices there"})
 def two_devices() -> None:
     one, two = json.loads(in_a_process(TWO_DEVICES, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
     for alone, together in zip(one, two, strict=True):

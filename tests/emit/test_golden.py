@@ -33,14 +33,16 @@ FILES = {f"{name}.py.txt": (name, "keras") for name in LOSSES} | {
     f"{name}.numpy.py.txt": (name, "numpy") for name in ("cross_entropy_with_temperature", "student_t")
 }
 
+COPIED = prelude_names() - {"loss", "DATA", "PREDICTIONS", "PARAMETERS", "CONSTANTS"}
+
 
 def generated_part(source: str) -> str:
     """Return a module's text with everything that is copied from the runtime named in one line."""
     blocks = []
     for block in source.split("\n\n\n"):
-        name = re.match(r"(?:def|class) (\w+)|(\w+) = backend_function", block)
+        name = re.match(r"(?:def|class) (\w+)|(\w+) = ", block)
         found = name and (name[1] or name[2])
-        blocks.append(f"# {found}: as in the runtime" if found in prelude_names() - {"loss"} else block)
+        blocks.append(f"# {found}: as in the runtime" if found in COPIED else block)
     return re.sub(r"(?<=runtime)\n\n\n(?=# \w+: as)", "\n", "\n\n\n".join(blocks))
 
 
@@ -56,7 +58,7 @@ def test_emitted_module_is_the_one_that_was_read(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_golden_file_is_small_enough_to_read(file: str) -> None:
-    assert len((GOLDEN / file).read_text().splitlines()) < 120
+    assert len((GOLDEN / file).read_text().splitlines()) < 150
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ def nested(depth: int) -> Any:
         ("parameters/a/regularizer", 3, "parameters.a.regularizer must be text, not 3"),
         ("parameters/a/regularizer", {"class_name": "L2"}, "lacks the entry 'config'"),
         ("parameters/a/regularizer", {"class_name": "L2", "config": {}, "run": 1}, "unknown entry 'run'"),
+        ("parameters/a/regularizer", {"class_name": "L2", "config": {"l2": float("inf")}}, "must hold texts and finite numbers"),
         ("parameters/a/surprise", 1, "parameters.a has the unknown entry 'surprise'"),
         ("constants", None, "constants must be a table"),
         ("constants/k", "1", "constants.k must hold numbers, not '1'"),

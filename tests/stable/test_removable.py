@@ -14,6 +14,7 @@ from losscompiler.graph.precise import evaluate
 from losscompiler.graph.printing import node_text
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES
 from losscompiler.stable.moment_sums import MOMENT_SUMS
+from losscompiler.stable.remainders import REMAINDERS
 from losscompiler.stable.removable import QUOTIENTS
 from losscompiler.stable.rewrite import rewrite
 from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS
@@ -108,6 +109,26 @@ CASES = {
         "(exp(-p*log1p_moment(0, xi*p)) if 1 + xi*p > 0 else (1 + xi*p)**(-1/xi)) - (1 + xi)*(-p*log1p_moment(0, xi*p) "
         "if 1 + xi*p > 0 else log(exp(-p*log1p_moment(0, xi*p)) if 1 + xi*p > 0 else (1 + xi*p)**(-1/xi)))",
         {"p": 1.0, "xi": 0.0}, ("xi",),
+    ),
+    "quotient_of_two": Case(
+        "param a\n(exp(a*p) - 1)/(exp(a) - 1)",
+        "p*exp_moment(0, a*p)/exp_moment(0, a)",
+        {"p": 2.0, "a": 0.0}, ("a",), {"a": REAL},
+    ),
+    "truncated_exponential": Case(
+        "param a\na*exp(-a*p)/(1 - exp(-a))",
+        "exp(-a*p)/exp_moment(0, -a)",
+        {"p": 0.5, "a": 0.0}, ("a",), {"a": REAL},
+    ),
+    "pareto_of_second_kind": Case(
+        "param a\nparam b\n(1 - (1 + a*p)**(-b))/a",
+        "b*p*log1p_moment(0, a*p)*exp_moment(0, -b*weighted_log1p(a*p, 1)) if 1 + a*p > 0 else (1 - (1 + a*p)**-b)/a",
+        {"p": 2.0, "a": 0.0, "b": 1.5}, ("a",),
+    ),
+    "richards": Case(
+        "param q >= 0\n(1 + q*exp(-p))**(-1/q)",
+        "exp(-exp(-p)*log1p_moment(0, q*exp(-p)))",
+        {"p": 0.5, "q": 0.0}, ("q",),
     ),
     "negative_binomial_share": Case(
         "param r > 0\nr*log(r/(r + p))",
@@ -287,7 +308,7 @@ def test_sums_of_neighbours_in_50_digits(function, power, k):
 
 
 # -- the examples of the rules
-@pytest.mark.parametrize("rule", [QUOTIENTS, GAMMA_DIFFERENCES, MOMENT_SUMS], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [QUOTIENTS, REMAINDERS, GAMMA_DIFFERENCES, MOMENT_SUMS], ids=lambda rule: rule.name)
 def test_the_example_of_a_rule(rule):
     """Both sides are equal in 50 digits over the range, and the rule makes one of the other."""
     left, right = (compiled(re.sub(r"\bx\b", "p", text)) for text in (rule.pattern, rule.replacement))

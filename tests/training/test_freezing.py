@@ -23,7 +23,7 @@ MAKERS = {
 
 
 # -------------------------------------------------------------------------------------------------- freeze and unfreeze
-@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind == "Adam" else pytest.mark.long) for kind in MAKERS])
 def test_between_fits_a_frozen_parameter_and_its_state_rest(kind: str) -> None:
     make, by_hand = MAKERS[kind]
     model, expected, optimizer = model_of(make()), dict(START), by_hand()
@@ -37,7 +37,7 @@ def test_between_fits_a_frozen_parameter_and_its_state_rest(kind: str) -> None:
         assert_at(model, expected)
 
 
-@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("kind", ["momentum", "loss scale"])
 def test_what_the_loss_declares_fixed_can_be_trained_later(kind: str) -> None:
     make, by_hand = MAKERS[kind]
     model, expected, optimizer = model_of(make(), a=lc.Parameter(START["a"], trainable=False)), dict(START), by_hand()

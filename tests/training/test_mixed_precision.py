@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from keras_training import START, WEIGHT, X, Y, assert_same, ours, recorded, theirs
+from keras_training import START, WEIGHT, X, Y, assert_same, dense, ours, recorded, theirs
 
 import losscompiler as lc
 
@@ -80,6 +80,11 @@ def test_only_float16_scales_the_loss(policy: str) -> None:
     model = ours(sgd())
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
     assert not isinstance(ours(sgd(), auto_scale_loss=False).optimizer, keras.optimizers.LossScaleOptimizer)
+    # What counts is the net's policy, whatever holds when the model is made.
+    net = dense()
+    keras.config.set_dtype_policy("float32")
+    later = ours(sgd(), lambda: net)
+    assert isinstance(later.optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
 
 
 @pytest.mark.parametrize("options", [{}, {"parameter_optimizer": "sgd"}, {"parameter_lr_multiplier": 3}], ids=str)

@@ -57,8 +57,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize(("case", "eagerly"), [*((case, True) for case in CASES), ("an optimizer for all", False), ("both", False)])
 def test_each_is_trained_by_its_own(case: str, eagerly: bool) -> None:
     options, groups = (make() for make in CASES[case])
     model, expected = model_of(sgd(), compile_options={**options, "run_eagerly": eagerly}), dict(START)
@@ -69,14 +68,15 @@ def test_each_is_trained_by_its_own(case: str, eagerly: bool) -> None:
 
 @pytest.mark.parametrize("make", [lambda: adam(0.01), lambda: keras.optimizers.Nadam(0.01), lambda: keras.optimizers.Lion(0.01)])
 def test_a_multiplier_is_the_learning_rate_of_another_optimizer_of_the_kind(make: Any) -> None:
-    model = model_of(make(), compile_options={"parameter_lr_multiplier": 3})
+    eagerly = {"run_eagerly": True}
+    model = model_of(make(), compile_options={"parameter_lr_multiplier": 3, **eagerly})
     fast = make()
     fast.learning_rate = 0.03
-    other = model_of(make(), compile_options={"parameter_optimizer": fast})
+    other = model_of(make(), compile_options={"parameter_optimizer": fast, **eagerly})
     for each in (model, other):
         fit(each, 6)
     assert_at(model, values_of(other), rel=1e-6)
-    plain = model_of(make())
+    plain = model_of(make(), compile_options=eagerly)
     fit(plain, 6)
     assert values_of(plain)["b"] != pytest.approx(values_of(model)["b"], rel=1e-3)
 
@@ -128,7 +128,8 @@ def test_norms_are_clipped_apart() -> None:
 def test_parameters_do_not_decay_whatever_trains_them(kind: str) -> None:
     decaying = keras.optimizers.AdamW(0.03, weight_decay=5.0)
     options = {"parameter_optimizer": decaying} if kind == "own optimizer" else {"parameter_lr_multiplier": 3}
-    model, expected = model_of(keras.optimizers.AdamW(0.01, weight_decay=5.0), compile_options=options), dict(START)
+    model = model_of(keras.optimizers.AdamW(0.01, weight_decay=5.0), compile_options={**options, "run_eagerly": True})
+    expected = dict(START)
     fit(model, 4)
     net, parameters = Adam(0.01), Adam(0.03)
     for _ in range(4):
@@ -182,7 +183,7 @@ def test_the_loss_is_scaled_once(wrap: str) -> None:
         lambda: {"parameter_optimizer": {"a": adam()}, "parameter_lr_multiplier": 2.0},
     ],
 )
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("scaled", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_half_trained_model_continues_exactly(options: Any, scaled: bool, tmp_path: Path) -> None:
     def make() -> lc.LossModel:
         return model_of(keras.optimizers.LossScaleOptimizer(sgd()) if scaled else sgd(), compile_options=options())
