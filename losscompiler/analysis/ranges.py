@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from math import inf, isfinite, isnan, log, pi
@@ -148,14 +149,18 @@ def _monotone(ends: _Ends, node: Node, row: Function, x: Interval) -> Interval:
     return Interval(low[0], high[0], low[1] and isfinite(low[0]), high[1] and isfinite(high[0])).meet(reach)
 
 
+_BOUND_OF_X = re.compile(r"x (>=?|<=?) (-?[\d.]+)")
+"""A condition that bounds x by a number; others speak of several arguments, or leave out a point."""
+
+
 def domain(row: Function) -> Interval:
     """Return the interval of the argument x that a row's conditions allow."""
     result = EVERYTHING
     for condition in row.domain:
-        name, symbol, bound = condition.split(" ", 2)
-        if name != "x" or symbol == "!=" or " or " in condition:
+        simple = _BOUND_OF_X.fullmatch(condition)
+        if simple is None:
             continue
-        number = float(bound)
+        symbol, number = simple[1], float(simple[2])
         side = Interval(number, inf, symbol == ">") if symbol[0] == ">" else Interval(-inf, number, False, symbol == "<")
         result = result.meet(side)
     return result

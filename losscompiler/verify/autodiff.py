@@ -70,7 +70,7 @@ def _scope(dtype: str) -> AbstractContextManager[Any]:
     """Return a context in which the backend computes in a dtype."""
     from losscompiler.runtime.keras_functions import float64_scope
 
-    scope: AbstractContextManager[Any] = float64_scope() if dtype == "float64" else nullcontext()
+    scope: AbstractContextManager[Any] = float64_scope() if dtype == "float64" else nullcontext()  # type: ignore[no-untyped-call]  # the runtime has no annotations
     return scope
 
 

@@ -43,6 +43,7 @@ CASES = {
         "param alpha in (0, 2) = 1\nparam c > 0 = 1\nr = (p - y)/c\nabs(alpha - 2)/alpha*((r**2/abs(alpha - 2) + 1)**(alpha/2) - 1)",
         {"y": numbers(4, 5, seed=2), "p": ROWS, "alpha": 0.8, "c": 1.3},
     ),
+    "beta": Case("beta(abs(p) + 1, abs(y) + 1)", {"y": numbers(4, seed=4), "p": numbers(4, 1)}),
     "labels": Case("param T > 0 = 1\nlogsumexp(p/T) - (p/T)[y]", {"y": LABELS, "p": ROWS, "T": 0.6}),
     "labels_of_sequences": Case("-log_softmax(p)[y]", {"y": np.array([[1.0, 0, 2], [2, 2, 1]]), "p": SQUARE}),
     "one_hot": Case("param w[p] > 0 = 1\nsum(w*(one_hot(y, count(p)) - softmax(p))**2)", {"y": LABELS, "p": ROWS, "w": numbers(5) ** 2}),
