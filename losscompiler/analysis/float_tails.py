@@ -105,6 +105,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "log_logit_inflated": log_logit_inflated,
         "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
+        "reciprocal_expm1": lambda x: 1 / np.expm1(x),
         "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),
         "sech_squared": lambda x: np.square(2 / (np.exp(-np.abs(x)) + np.exp(np.minimum(np.abs(x), 700.0)))),
         "log_sinhc": log_sinhc, "langevin": langevin, "share": lambda x, y: x / (x + y),

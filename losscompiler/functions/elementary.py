@@ -75,6 +75,10 @@ ELEMENTARY: tuple[Function, ...] = (
         definition="logaddexp(k*x, k*y)/k", keras="scaled_logaddexp",
     ),
     Function(
+        name="reciprocal_expm1", arguments=("x",), summary="1/(exp(x) - 1)", category=_EXP, internal=True,
+        partials=("-exp(-abs(x))/expm1(-abs(x))**2",), domain=("x != 0",), definition="1/(exp(x) - 1)", keras="reciprocal_expm1",
+    ),
+    Function(
         name="log_cloglog", arguments=("x",), summary="log(1 - exp(-exp(x))), without underflow", category=_EXP, internal=True,
         partials=("exp(x - exp(x) - f)",), range=(-inf, 0), monotone=1, definition="log(1 - exp(-exp(x)))", keras="log_cloglog",
     ),

@@ -18,6 +18,10 @@ class FormulaLayer(keras.layers.Layer):
     Every parameter is one weight. A bounded parameter is a smooth function of its weight, so that no optimizer step can
     leave the bounds; `parameters` shows what it means, not the weight. The loss is computed in ``keras.config.floatx()``
     whatever the dtype policy, as Keras' own losses are, unless the layer is given a ``dtype`` of its own.
+
+    The layer trains as a part of a model that has the targets among its inputs and the layer's value as its output,
+    compiled with ``loss=lambda _, value: value``. Given to ``compile(loss=layer)`` it is called but never trained: Keras
+    takes no weights from a loss.
     """
 
     def __init__(self, initial=None, **kwargs):
@@ -110,7 +114,7 @@ class FormulaLayer(keras.layers.Layer):
         """Current values of the parameters by name, as NumPy arrays; bounded ones lie inside their bounds."""
         return {name: ops.convert_to_numpy(value) for name, value in self.constrained().items()}
 
-    def set_parameters(self, **values):
+    def set_parameters(self, /, **values):
         """Set parameters to values, as the formula means them; a value on a bound is moved just inside."""
         legal = {name: self._legal(name, value) for name, value in values.items()}
         for name, value in legal.items():

@@ -137,16 +137,23 @@ def lgamma_difference(x, d):
 
 def wide_lgamma_difference(x, d):
     """Return `lgamma_difference` by Stirling's series, term by term, after both arguments are moved up to where it holds."""
-    x = x + ops.zeros_like(d)
+    positive, x, d, others = between_positives(x, d)
     low = minimum(x, x + d) < STIRLING_FROM
     start = ops.where(low, x + STIRLING_FROM, x)
     end = start + d
     rest = d / (start * end) * divided_difference(binet_coefficients(0), 1.0 / start, 1.0 / end)
     total = (start - 0.5) * ops.log1p(d / start) + (d * ops.log(end) - d) - rest
-    base, step = ops.where(low, x, ops.ones_like(start)), ops.where(low, d + ops.zeros_like(x), ops.zeros_like(start))
+    base, step = ops.where(low, x, ops.ones_like(x)), ops.where(low, d, ops.zeros_like(x))
     for i in range(STIRLING_FROM):
         total = total - ops.log1p(step / (base + i))
-    return total
+    return ops.where(positive, total, wide_lgamma(others[1]) - wide_lgamma(others[0]))
+
+
+def between_positives(x, d):
+    """Return where x and x + d are positive, x and d there, and what x and x + d are elsewhere, where no series holds."""
+    x, end = x + ops.zeros_like(d), x + d
+    positive, one = minimum(x, end) > 0, ops.ones_like(end)
+    return positive, ops.where(positive, x, one), ops.where(positive, d, one), (ops.where(positive, one, x), ops.where(positive, one, end))
 
 
 def polygamma_difference(order, x, d):
@@ -156,7 +163,7 @@ def polygamma_difference(order, x, d):
 
 def wide_polygamma_difference(order, x, d):
     """Return `polygamma_difference` by the series of `binet`, after both arguments are moved up to where it holds."""
-    x = x + ops.zeros_like(d)
+    positive, x, d, others = between_positives(x, d)
     low = minimum(x, x + d) < STIRLING_FROM
     start = ops.where(low, x + STIRLING_FROM, x)
     end = start + d
@@ -168,12 +175,12 @@ def wide_polygamma_difference(order, x, d):
     total = -d / (start * end) * divided_difference(series, 1.0 / start, 1.0 / end)
     if not order:
         total = total + ops.log1p(d / start)
-    base, step = ops.where(low, x, ops.ones_like(start)), ops.where(low, d + ops.zeros_like(x), ops.zeros_like(start))
+    base, step = ops.where(low, x, ops.ones_like(x)), ops.where(low, d, ops.zeros_like(x))
     for i in range(STIRLING_FROM):
         below, above = 1.0 / (base + i), 1.0 / (base + i + step)
         slope = divided_difference([0.0] * (order + 1) + [1.0], below, above)
         total = total - sign * math.factorial(order) * step * below * above * slope
-    return total
+    return ops.where(positive, total, wide_polygamma(order, others[1]) - wide_polygamma(order, others[0]))
 
 
 def lbeta(x, y):

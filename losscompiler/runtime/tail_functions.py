@@ -75,6 +75,11 @@ def log_cloglog(x):
     return ops.where(low, x - small * (0.5 - small / 24.0), log1mexp(-ops.exp(rest)))
 
 
+def reciprocal_expm1(x):
+    """Return 1/(exp(x) - 1)."""
+    return 1.0 / ops.expm1(x)
+
+
 def log_zero_inflated(v, x, w):
     """Return log(1 + v*(exp(x) - 1)) for x < 0, where w is 1 - v, as log1p of what is missing to 1 where that is little."""
     v, x, w = alike(v, x, w)

@@ -17,6 +17,7 @@ CANCELLATION = Rule(
 _MOST_TERMS, _MOST_FACTORS = 40, 40
 _WHOLE = (2, 3, 4)
 
+
 class Cancellation:
     """Takes out terms that cancel.
 
@@ -56,8 +57,16 @@ class Cancellation:
 
     def _monomial(self, root: Node) -> tuple[Fraction, int]:
         """Return a node as a rational number and the number of the rest, which like terms share."""
-        if root.index not in self._monomials:
-            self._monomials[root.index] = self._factored(root)
+        stack = [root]
+        while root.index not in self._monomials:
+            node = stack[-1]
+            # Operands first, so that the depth of a formula is not that of Python's stack.
+            unknown = [arg for arg in _compared(node) if arg.index not in self._monomials]
+            if unknown:
+                stack += unknown
+            else:
+                self._monomials[node.index] = self._factored(node)
+                stack.pop()
         return self._monomials[root.index]
 
     def _factored(self, root: Node) -> tuple[Fraction, int]:
@@ -85,12 +94,18 @@ class Cancellation:
         return coefficient, self._number("product", *sorted((key, power) for key, power in factors.items() if power))
 
     def _identity(self, node: Node) -> int:
-        if not node.args or node.op in ("add", "sub"):
+        compared = _compared(node)
+        if not compared:
             return self._number("node", node.index)
-        return self._number(node.op, node.attrs, *(self._monomial(arg) for arg in node.args))
+        return self._number(node.op, node.attrs, *(self._monomials[arg.index] for arg in compared))
 
     def _number(self, *key: object) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
+
+
+def _compared(node: Node) -> tuple[Node, ...]:
+    """Return the operands by which an operation is compared with others; a sum is itself alone."""
+    return () if node.op in ("add", "sub") else node.args
 
 
 def _terms(root: Node) -> list[tuple[Node, int]] | None:

@@ -70,7 +70,7 @@ class Exponentials:
         factors, negative = _chain(node)
         if len(factors) > _MOST_FACTORS:
             return None
-        result = self._pair(factors) or self._joined(factors)
+        result = self._pair(factors) or self._joined(factors) or self._reciprocal(factors)
         return self.graph.simple("neg", result) if result is not None and negative else result
 
     def conflict(self, node: Node) -> Node | None:
@@ -110,6 +110,14 @@ class Exponentials:
         exponent = total(self.graph, Fraction(0), [(Fraction(factors[i][1]), log) for i, log in known])
         others = [factor for i, factor in enumerate(factors) if i not in dict(known)]
         return self._times(others, self.graph.simple("exp", exponent))
+
+    def _reciprocal(self, factors: list[_Factor]) -> Node | None:
+        """Return the product with 1/expm1(x) as one function; its derivative as a quotient is infinity over infinity."""
+        for factor, sign in factors:
+            if factor.op == "expm1" and sign < 0:
+                others = [other for other in factors if other != (factor, sign)]
+                return self._times(others, self.graph.simple("reciprocal_expm1", factor.args[0]))
+        return None
 
     def _times(self, factors: list[_Factor], last: Node) -> Node:
         above = [factor for factor, sign in factors if sign > 0]

@@ -22,7 +22,7 @@ LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions",
 )  # fmt: skip
-_INSIDE = frozenset({"mul", "div", "sum", "mean", "add", "sub", "pow", "sqrt", "where", "neg", *PICKS})
+_INSIDE = frozenset({"mul", "div", "sum", "mean", "prod", "add", "sub", "pow", "sqrt", "where", "neg", *PICKS})
 
 
 @cache
@@ -88,6 +88,9 @@ class LogDomain:
             return None if inner is None else make("mul", node.args[1], inner)
         if op in ("sum", "mean") and self.signs.exponential(node):
             return self._log_of_reduction(node)
+        if op == "prod" and self.signs.positive(node.args[0]):
+            inner = self._log(node.args[0], unknown=False)
+            return None if inner is None else make("sum", inner, span=None, **node.attributes)
         if op in ("add", "sub"):
             return self._log_of_sum(node, unknown=unknown)
         return make("log", node) if unknown or self.signs.positive(node) else None

@@ -218,8 +218,8 @@ def cancelled(graph: Graph, node: Node) -> Node | None:
     if node.op not in ("add", "sub"):
         return None
     parts = sum_of(graph, node)
-    seen = coefficients(parts.terms)
     logs = {term.key for term in parts.terms if term.node.op == "log"}
+    seen = coefficients(parts.terms) if logs else {}
     kept = [term for term in parts.terms if not (term.key in logs and seen[term.key] == 0)]
     if len(kept) == len(parts.terms):
         return None

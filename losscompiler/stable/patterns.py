@@ -10,7 +10,6 @@ from losscompiler.graph.axes import leaf
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node
 from losscompiler.source import Source, Span
-from losscompiler.syntax import parse
 
 VARIABLES = ("x", "y")
 """What stands for any subexpression in the text of a rule."""
@@ -31,8 +30,8 @@ def pattern(text: str) -> Node:
     graph = Graph()
     # Arrays: of a single number a reduction is that number, and a pattern would lose it.
     symbols = {name: graph.symbol(name, leaf(name)) for name in VARIABLES}
-    builder = ExpressionBuilder(graph, Source(text), lambda name: symbols[name.name], graph.make, internal=True)
-    return builder.build(parse(text).loss)
+    builder = ExpressionBuilder(graph, Source(text), _no_name, graph.make, internal=True)
+    return builder.expand(text, symbols, Keywords(), None)
 
 
 @cache

@@ -84,6 +84,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log of 1 - exp", "log(-expm1(x))", "log1mexp(x)", -80, -1e-9, _MAECHLER),
     Rule("log of 1 - exp by log1p", "log1p(-exp(x))", "log1mexp(x)", -80, -1e-9, _MAECHLER),
     Rule("log of exp - 1", "log(expm1(x))", "x + log1mexp(-x)", 1e-9, 80, _OVERFLOW),
+    Rule("exp over exp - 1", "exp(x)/expm1(x)", "-reciprocal_expm1(-x)", 0.1, 80, _OVERFLOW),
     Rule("log of 1 - exp of minus exp", "log1mexp(-exp(x))", "log_cloglog(x)", -80, 4, "exp(x) underflows for x < -87 in float32"),
     # -- roots and squares
     Rule("square", "x*x", "x**2", -1e9, 1e9, "one form of a square, for the rules below"),
@@ -104,6 +105,8 @@ RULES: tuple[Rule, ...] = (
     Rule("a factor cancels", "x*(y/x)", "y", 0.1, 9, "laws of exponents", (-9, 9)),
     # -- circular and hyperbolic functions
     Rule("1 - cos", "1 - cos(x)", "2*sin(x/2)**2", -30, 30, _HALF_ANGLE),
+    Rule("Cauchy distribution function", "1/2 + atan(x)/pi", "atan2(1, -x)/pi", -1e9, 1e9, "the left side cancels for large negative x"),
+    Rule("upper tail of Cauchy", "1/2 - atan(x)/pi", "atan2(1, x)/pi", -1e9, 1e9, "the left side cancels for large x"),
     Rule("cosh - 1", "cosh(x) - 1", "2*sinh(x/2)**2", -80, 80, _HALF_ANGLE),
     Rule("log cosh", "log(cosh(x))", "log_cosh(x)", -80, 80, "cosh(x) overflows for |x| > 89 in float32, and is 1 near 0"),
     Rule("log sinh", "log(sinh(x))", "log(x) + log_sinhc(x)", 1e-9, 80, "sinh(x) overflows for x > 89 in float32"),
@@ -140,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     Rule("1 - ratio of Bessel functions", "1 - bessel_ratio(x)", "bessel_ratio_complement(x)", -80, 80, _BESSEL),
     # -- along an axis
     Rule("log of softmax", "log(softmax(x))", "log_softmax(x)", -80, 80, _SHIFT),
+    Rule("log of a running sum of exponentials", "log(cumsum(exp(x)))", "logcumsumexp(x)", -80, 80, _SHIFT),
     Rule("log of a sum of exponentials", "log(sum(exp(x)))", "logsumexp(x)", -80, 80, _SHIFT),
     Rule("complement of softmax", "1 - softmax(x)", "softmax_complement(x)", -80, 80, "1 - softmax(x) cancels where one element dominates"),
     Rule("complement of the others", "1 - softmax_complement(x)", "softmax(x)", -80, 80, _SHIFT),

@@ -83,7 +83,7 @@ class Signs:
                 left, right = node.args
                 either = self.positive(left, closed=closed) or self.positive(right, closed=closed)
                 return either and self.nonnegative(left) and self.nonnegative(right)
-            case "pow" | "sum" | "mean" | "gather" | "select" | "range":
+            case "pow" | "sum" | "mean" | "prod" | "gather" | "select" | "range":
                 return self.positive(node.args[0], closed=closed)
             case "sub":
                 return self._below_number(node, closed)
@@ -153,7 +153,7 @@ class Signs:
             return grows, op == "exp" and not self.nonnegative(inside)
         if op in _VANISHING:
             return False, True
-        if op in ("sum", "mean", "sqrt", "neg", *PICKS):
+        if op in ("sum", "mean", "prod", "sqrt", "neg", *PICKS):
             return self.reach(node.args[0])
         if op in ("add", "sub"):
             left, right = (self.reach(arg) for arg in node.args)

@@ -118,7 +118,7 @@ class TwoTerms:
             return None
         parts = sum_of(self.graph, node)
         for position, term in enumerate(parts.terms):
-            product = term.node.op in ("mul", "pow", *PICKS) and self.signs.reach(term.node) == (False, True)
+            product = term.node.op in ("mul", "pow", "prod", *PICKS) and self.signs.reach(term.node) == (False, True)
             if product and parts.constant == -term.scale:
                 log = self.logs.log(term.node)
                 if log is not None:

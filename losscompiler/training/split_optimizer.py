@@ -50,9 +50,9 @@ class SplitOptimizer(keras.optimizers.Optimizer):
         def trainer(parameter: str | None) -> Any:
             base = _entry(self.parameter_optimizer, parameter, self.net_optimizer)
             multiplier = _entry(self.lr_multiplier, parameter, 1.0)
-            if multiplier == 1:
-                return base
-            return followers.setdefault((id(base), multiplier), _following(base, multiplier))
+            if multiplier != 1 and (id(base), multiplier) not in followers:
+                followers[id(base), multiplier] = _following(base, multiplier)
+            return base if multiplier == 1 else followers[id(base), multiplier]
 
         names = [name for given in (self.parameter_optimizer, self.lr_multiplier) if isinstance(given, Mapping) for name in given]
         self._trainers = {name: trainer(name) for name in names}

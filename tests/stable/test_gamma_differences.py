@@ -5,6 +5,7 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
+import scipy.special
 
 import losscompiler as lc
 from losscompiler.graph.precise import evaluate
@@ -67,3 +68,13 @@ def test_large_arguments_in_float32(text, name, size):
         here, ahead = (evaluate([loss.graph.loss], exact | {name: exact[name] + step})[0] for step in (0, h))
     np.testing.assert_allclose(found.value[0], float(here), rtol=3e-6)
     np.testing.assert_allclose(np.ravel(found.gradients[name])[0], float((ahead - here) / h), rtol=3e-6)
+
+
+@pytest.mark.parametrize("size", [0.3, 12.0])
+def test_below_zero_it_is_what_is_written(size):
+    """Between its poles lgamma is defined for negative numbers, so its differences are: SciPy's gammaln and digamma."""
+    loss = compiled("param r > 0\nlgamma(y + r) - lgamma(r)")
+    y = np.array([-0.5, -1.2, -20.7]) - size
+    found = loss.value_and_gradients({"y": y}, {"r": size}, dtype="float64")
+    np.testing.assert_allclose(found.value, scipy.special.gammaln(y + size) - scipy.special.gammaln(size), rtol=1e-12)
+    np.testing.assert_allclose(found.gradients["r"], np.sum(scipy.special.digamma(y + size) - scipy.special.digamma(size)), rtol=1e-11)

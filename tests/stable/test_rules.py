@@ -39,7 +39,8 @@ def operations(loss):
 def node_of(text, graph):
     """Return the node of a rule's text, which may hold the compiler's own functions, over arrays x and y of one shape."""
     symbols = {name: graph.symbol(name, leaf("x")) for name in ("x", "y")}
-    builder = ExpressionBuilder(graph, Source(text), lambda name: symbols[name.name], graph.make, internal=True)
+    named = lambda name: symbols.get(name.name) or graph.const(name.name)  # noqa: E731
+    builder = ExpressionBuilder(graph, Source(text), named, graph.make, internal=True)
     return builder.build(parse(text).loss)
 
 

@@ -238,3 +238,10 @@ def test_values_are_read_in_one_place_and_set_in_another() -> None:
     assert float(snapshot["a"]) == 0.5
     assert float(model.parameters["a"]) == 0.25
     assert model.parameters["b"].tolist() == [3.0, 4.0]
+
+
+def test_any_name_of_the_language_can_be_set() -> None:
+    net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model = lc.LossModel(net, lc.compile_loss("self*(y - p)**2 + name**2", {"self": 1.0, "name": 2.0}, findings="ignore"))
+    model.set_parameters(self=3.0, name=4.0)
+    assert {name: float(value) for name, value in model.parameters.items()} == {"self": 3.0, "name": 4.0}

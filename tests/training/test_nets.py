@@ -62,21 +62,23 @@ NETS: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
 }
 
 
-def forms(data: dict[str, Any], named: bool) -> Iterator[tuple[str, Any, Any]]:
+def forms(kind: str, data: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Yield (what it is, x, y) for every way to hand the loss its input w."""
+    named = kind == "subclassed of names"
     alone = data if named else next(iter(data.values())) if len(data) == 1 else tuple(data.values())
     yield "w in y", alone, {"y": Y, "w": WEIGHT}
-    yield "w in x by name", {**data, "w": WEIGHT}, Y
+    if kind != "subclassed of two":  # which takes a tuple
+        yield "w in x by name", {**data, "w": WEIGHT}, Y
     if not named:
         yield "w behind x", (*data.values(), WEIGHT), Y
+    if kind in ("functional", "subclassed of two"):
         yield "w behind x in a list", [*data.values(), WEIGHT], (Y,)
 
 
 def cases() -> Iterator[Any]:
     for kind, (make, data) in NETS.items():
-        for form, x, y in forms(data, kind == "subclassed of names"):
-            if not (kind == "subclassed of two" and form == "w in x by name"):  # which takes a tuple
-                yield pytest.param(make, data, x, y, id=f"{kind}, {form}")
+        for form, x, y in forms(kind, data):
+            yield pytest.param(make, data, x, y, id=f"{kind}, {form}")
 
 
 def built(make: Callable[[], Any], data: dict[str, Any]) -> Any:
@@ -196,7 +198,7 @@ def test_several_outputs_train_as_in_keras(form: str, places: list) -> None:
     losses, weights = (dict(zip(places, pair, strict=True)) for pair in (("mse", "mae"), (1.0, 3.0)))
     if form != "dict":
         losses, weights = ([each[0], each[1]] for each in (losses, weights))
-    metrics = {"metrics": {"m": ["mae"], "s": ["mse"]}, "weighted_metrics": {"m": ["mse"], "s": ["mae"]}}
+    metrics = {"metrics": {"m": ["mae"], "s": ["mse"]}, "weighted_metrics": {"m": ["mse"], "s": ["mae"]}, "run_eagerly": form != "list"}
     model.compile(keras.optimizers.SGD(0.05), **metrics)
     own.compile(keras.optimizers.SGD(0.05), loss=losses, loss_weights=weights, **metrics)
     options = {"sample_weight": WEIGHT, "batch_size": 8, "epochs": 2, "shuffle": False, "verbose": 0}
