@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -35,6 +37,16 @@ def assert_numbers(found: Any, expected: Any) -> None:
             assert_allclose(found[name], value, rtol=2e-5, atol=1e-6, err_msg=name)
 
 
+def keras_of(path: Path) -> tuple[int, ...]:
+    """Return the release of Keras that wrote a file; earlier ones do not know all options of its layers."""
+    with zipfile.ZipFile(path) as archive:
+        return release(json.loads(archive.read("metadata.json"))["keras_version"])
+
+
+def release(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
 def test_there_is_a_file_of_every_version_of_the_config() -> None:
     written = {json.loads((folder / "loss.json").read_text())["version"] for folder in VERSIONS}
     assert written == set(range(1, CONFIG_VERSION + 1))
@@ -42,6 +54,8 @@ def test_there_is_a_file_of_every_version_of_the_config() -> None:
 
 @every_version
 def test_a_model_predicts_as_it_did_and_trains_on(folder: Path) -> None:
+    if release(keras.__version__) < keras_of(folder / "model.keras"):
+        pytest.skip("a later Keras wrote the file")
     model = lc.load_model(folder / "model.keras")
     expected = json.loads((folder / "numbers.json").read_text())
     assert_numbers(write_version.numbers(model), expected["when saved"])
