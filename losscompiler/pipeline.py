@@ -25,7 +25,7 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
 from losscompiler.graph.shapes import infer_known
 from losscompiler.program import Program, schedule
-from losscompiler.stable import Rule, economise, loses_digits, mend, stabilise
+from losscompiler.stable import Rule, economise, guard, loses_digits, mend, stabilise
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
 
@@ -90,16 +90,19 @@ class Stages:
         """Value and gradients as one straight-line program."""
         stable, repairs = self.mended
         found = gradients(stable.graph, stable.loss, stable.variables) if repairs else self.gradients
-        wanted = {name: node for name, node in found.by_name.items() if node is not None}
-        cheap = economise(stable.graph, [found.value, *wanted.values(), *stable.definitions.values()])
+        wanted = [found.value, *(node for node in found.by_name.values() if node is not None)]
+        place = economise(stable.graph, [*wanted, *stable.definitions.values()])
+        wide = bool(repairs) or loses_digits(self.graph, [place[node.index] for node in wanted])
+        if not wide:
+            guarded = guard(stable, list(place.values()))
+            place = {index: guarded[node.index] for index, node in place.items()}
         lowered = replace(
-            found, value=cheap[found.value.index],
-            by_name={name: None if node is None else cheap[node.index] for name, node in found.by_name.items()},
+            found, value=place[found.value.index],
+            by_name={name: None if node is None else place[node.index] for name, node in found.by_name.items()},
         )  # fmt: skip
-        definitions = {name: cheap[node.index] for name, node in stable.definitions.items()}
+        definitions = {name: place[node.index] for name, node in stable.definitions.items()}
         program = schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
-        roots = [lowered.value, *(node for node in lowered.by_name.values() if node is not None)]
-        return replace(program, wide=bool(repairs) or loses_digits(self.graph, roots))
+        return replace(program, wide=wide)
 
     @cached_property
     def generated(self) -> KerasModule:

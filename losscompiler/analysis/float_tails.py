@@ -84,6 +84,10 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         g = g - at_largest(g, s, axis) * (s / np.max(s, axis=axis, keepdims=True))
         return g - s * np.sum(g, axis=axis, keepdims=True)
 
+    def weighted_logaddexp(x: Any, y: Any, v: Any, w: Any) -> Any:
+        high = np.maximum(np.where(np.asarray(v) == 0, y, x), np.where(np.asarray(w) == 0, x, y))
+        return high + np.log(v * np.exp(np.minimum(x - high, 0.0)) + w * np.exp(np.minimum(y - high, 0.0)))
+
     def none(x: Any, weight: Any) -> Any:
         return (np.asarray(x) == 0) & (np.asarray(weight) == 0)
 
@@ -105,6 +109,8 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "log_logit_inflated": log_logit_inflated,
         "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
+        "weighted_logaddexp": weighted_logaddexp,
+        "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
         "reciprocal_expm1": lambda x: 1 / np.expm1(x),
         "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),
         "sech_squared": lambda x: np.square(2 / (np.exp(-np.abs(x)) + np.exp(np.minimum(np.abs(x), 700.0)))),

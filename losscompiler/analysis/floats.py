@@ -16,8 +16,8 @@ from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.precise import Arithmetic, apply, definition_graph
 
 _EXACT = frozenset({
-    "symbol", "const", "neg", "abs", "sign", "where", "number", "maximum", "minimum", "relu", "select", "gather", "floor", "ceil", "round",
-    "count", "arange", "one_hot", "argmax", "argmin",
+    "symbol", "const", "neg", "abs", "sign", "abs_slope", "where", "number", "maximum", "minimum", "relu", "select", "gather", "floor",
+    "ceil", "round", "count", "arange", "one_hot", "argmax", "argmin",
 })  # fmt: skip
 """Operations that round nothing."""
 _SMALLEST_NORMAL = 1.1754943508222875e-38
@@ -176,12 +176,26 @@ def _functions() -> dict[str, Callable[..., Any]]:
         near = np.abs(x) < 2
         return np.where(near, x * x * (exp_moment(0, np.where(near, x, 0.0)) - exp_moment(1, np.where(near, x, 0.0))), np.expm1(x) - x)
 
+    def exp_mean_slope(x: Any) -> Any:
+        below = exp_moment(1, -np.abs(x)) / exp_moment(0, -np.abs(x))
+        return np.where(np.asarray(x) > 0, 1 - below, below)
+
+    def log_exp_mean(x: Any) -> Any:
+        near = np.abs(x) < 1
+        close = np.where(near, x, 1.0)
+        series = np.log1p(sum((close / 2) ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 10)))
+        return np.where(near, close / 2 + series, np.maximum(x, 0.0) + np.log(exp_moment(0, -np.abs(x))))
+
+    def reciprocal_exp_mean(x: Any) -> Any:
+        return np.exp(-np.maximum(x, 0.0)) / exp_moment(0, -np.abs(x))
+
     plain: dict[str, Callable[..., Any]] = {
         "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "pow": np.power, "neg": np.negative, "exp": np.exp,
         "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "logaddexp": np.logaddexp, "sqrt": np.sqrt, "cbrt": np.cbrt, "hypot": np.hypot,
         "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
         "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "abs": np.abs,
-        "sign": np.sign, "relu": lambda x: np.where(x > 0, x, 0.0), "maximum": np.maximum, "minimum": np.minimum, "floor": np.floor,
+        "sign": np.sign, "abs_slope": np.sign, "relu": lambda x: np.where(x > 0, x, 0.0), "maximum": np.maximum, "minimum": np.minimum,
+        "floor": np.floor,
         "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high), "ceil": np.ceil, "round": np.rint, "lt": np.less,
         "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "eq": np.equal, "ne": np.not_equal, "and": np.logical_and,
         "or": np.logical_or, "not": np.logical_not, "number": lambda x: np.asarray(x, dtype=float), "where": np.where,
@@ -190,6 +204,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "log1mexp": lambda x: np.log(-np.expm1(x)), "i0": np.i0, "log_i0": log_i0, "i0e": lambda x: np.exp(log_i0(x) - np.abs(x)),
         "digamma": digamma, "polygamma": polygamma, "i1e": i1e, "i1": lambda x: i1e(x) * np.exp(np.abs(x)),
         "exp_moment": exp_moment, "log1p_moment": log1p_moment, "asinh_moment": asinh_moment, "expm1mx": expm1mx,
+        "log_exp_mean": log_exp_mean, "reciprocal_exp_mean": reciprocal_exp_mean, "exp_mean_slope": exp_mean_slope,
         "log1pmx": lambda x: np.where(np.abs(x) < 2, -expm1mx(np.log1p(x)), np.log1p(x) - x),
         "polygamma_difference": lambda order, x, d: polygamma(order, x + d) - polygamma(order, x),
         "matmul": np.matmul, "transpose": lambda x: np.swapaxes(x, -1, -2),

@@ -249,6 +249,11 @@ def _clip(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
     return Interval(min(max(x.low, low.low), high.low), min(max(x.high, low.high), high.high))
 
 
+def _sign(ends: _Ends, node: Node, args: list[Interval]) -> Interval:
+    (x,) = args
+    return Interval(1.0 if x.positive else 0.0 if x.low >= 0 else -1.0, -1.0 if x.negative else 0.0 if x.high <= 0 else 1.0)
+
+
 def _sized(low: float, high: float) -> Callable[[_Ends, Node, list[Interval]], Interval]:
     return lambda ends, node, args: Interval(low, high)
 
@@ -257,9 +262,7 @@ _RULES: dict[str, Callable[[_Ends, Node, list[Interval]], Interval]] = {
     "add": lambda ends, node, args: args[0] + args[1], "sub": _sub, "mul": _mul, "div": _div, "pow": _pow,
     "neg": lambda ends, node, args: -args[0], "abs": lambda ends, node, args: args[0].magnitude(),
     "relu": lambda ends, node, args: Interval(max(args[0].low, 0.0), max(args[0].high, 0.0)),
-    "sign": lambda ends, node, args: Interval(
-        1.0 if args[0].positive else 0.0 if args[0].low >= 0 else -1.0, -1.0 if args[0].negative else 0.0 if args[0].high <= 0 else 1.0
-    ),
+    "sign": _sign, "abs_slope": _sign,
     "maximum": _both_rising, "minimum": _both_rising, "logaddexp": _both_rising, "hypot": _both_rising, "clip": _clip,
     "xlogy": lambda ends, node, args: Interval(0.0, 0.0).join(args[0] * Interval(*_log_ends(args[1]))),
     # The smallest value of lgamma on x > 0 is -0.12149 at 1.46163; Abramowitz & Stegun 6.1.

@@ -75,6 +75,28 @@ ELEMENTARY: tuple[Function, ...] = (
         definition="logaddexp(k*x, k*y)/k", keras="scaled_logaddexp",
     ),
     Function(
+        name="weighted_logaddexp", arguments=("x", "y", "v", "w"), summary="log(v*exp(x) + w*exp(y)), without overflow, for weights of any sign",
+        category=_EXP, internal=True, partials=("v*exp(x - f)", "w*exp(y - f)", "exp(x - f)", "exp(y - f)"), domain=("v*exp(x) + w*exp(y) > 0",),
+        definition="log(v*exp(x) + w*exp(y))", keras="weighted_logaddexp",
+    ),
+    Function(
+        name="log_exp_mean", arguments=("x",), summary="log((exp(x) - 1)/x), and 0 at x = 0, without overflow", category=_EXP, internal=True,
+        partials=("exp_mean_slope(x)",), monotone=1, definition="log(exp_moment(0, x))", keras="log_exp_mean",
+    ),
+    Function(
+        name="reciprocal_exp_mean", arguments=("x",), summary="x/(exp(x) - 1), and 1 at x = 0, without overflow", category=_EXP, internal=True,
+        partials=("-f*exp_mean_slope(x)",), range=(0, inf), monotone=-1, definition="1/exp_moment(0, x)", keras="reciprocal_exp_mean",
+    ),
+    Function(
+        name="exp_mean_slope", arguments=("x",), summary="exp(x)/(exp(x) - 1) - 1/x, and 1/2 at x = 0: the derivative of log((exp(x) - 1)/x)",
+        category=_EXP, internal=True, partials=("exp_moment(2, -abs(x))/exp_moment(0, -abs(x)) - (exp_moment(1, -abs(x))/exp_moment(0, -abs(x)))**2",),
+        range=(0, 1), monotone=1, definition="exp_moment(1, x)/exp_moment(0, x)", keras="exp_mean_slope",
+    ),
+    Function(
+        name="scaled_square", arguments=("w", "x"), summary="w*x**2, and 0 where w is 0, also if x is infinite", category=_EXP, internal=True,
+        partials=("x**2", "2*w*x"), definition="w*x**2", keras="scaled_square",
+    ),
+    Function(
         name="reciprocal_expm1", arguments=("x",), summary="1/(exp(x) - 1)", category=_EXP, internal=True,
         partials=("-exp(-abs(x))/expm1(-abs(x))**2",), domain=("x != 0",), definition="1/(exp(x) - 1)", keras="reciprocal_expm1",
     ),
@@ -158,12 +180,16 @@ ELEMENTARY: tuple[Function, ...] = (
     ),
     # -- piecewise
     Function(
-        name="abs", arguments=("x",), summary="absolute value", category=_PIECE, synonyms=("Abs", "fabs", "absolute"), partials=("sign(x)",),
+        name="abs", arguments=("x",), summary="absolute value", category=_PIECE, synonyms=("Abs", "fabs", "absolute"), partials=("abs_slope(x)",),
         range=(0, inf), kink="x == 0", convention="the derivative at 0 is 0", sympy="Abs", mpmath="fabs", keras="ops.abs",
     ),
     Function(
         name="sign", arguments=("x",), summary="-1, 0 or 1", category=_PIECE, synonyms=("sgn",), partials=("0",), range=(-1, 1), kink="x == 0",
         convention=_FLAT, sympy="sign", mpmath="sign", keras="ops.sign",
+    ),
+    Function(
+        name="abs_slope", arguments=("x",), summary="sign(x) as the derivative of abs(x)", category=_PIECE, internal=True, partials=("0",),
+        range=(-1, 1), kink="x == 0", convention=_FLAT, definition="sign(x)", sympy="sign", mpmath="sign", keras="ops.sign",
     ),
     Function(
         name="relu", arguments=("x",), summary="max(x, 0)", category=_PIECE, partials=("where(x > 0, 1, 0)",), range=(0, inf), kink="x == 0",

@@ -70,7 +70,15 @@ def _derivative(row: Function) -> str:
         return f"those of `{row.definition}`"
     if all(partial == "0" for partial in row.partials):
         return "0"
-    return "; ".join(f"`{partial}`" for partial in row.partials)
+    return "; ".join(f"`{_read(partial)}`" for partial in row.partials)
+
+
+def _read(partial: str) -> str:
+    """Return a derivative as readers know it: a function that the compiler tells from another has the other's name."""
+    name, bracket, rest = partial.partition("(")
+    row = FUNCTIONS.get(name)
+    alike = row is not None and row.internal and row.sympy is not None
+    return f"{row.sympy}{bracket}{rest}" if row is not None and alike else partial
 
 
 def _codes(words: Iterable[str]) -> str:

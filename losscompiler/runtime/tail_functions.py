@@ -11,6 +11,7 @@ import math
 from keras import ops
 
 from losscompiler.runtime.keras_functions import alike, in_float64, log1mexp, maximum, minimum
+from losscompiler.runtime.moment_functions import exp_mean, exp_moment
 from losscompiler.runtime.softmax_functions import logaddexp
 from losscompiler.runtime.special_functions import ndtr, wide_erfcx, wide_log_ndtr
 
@@ -80,6 +81,20 @@ def reciprocal_expm1(x):
     return 1.0 / ops.expm1(x)
 
 
+def scaled_square(w, x):
+    """Return w*x**2, and 0 where w is 0 and x is infinite."""
+    w, x = alike(w, x)
+    x = ops.where(ops.equal(w, 0.0) & ops.equal(ops.abs(x), math.inf), ops.ones_like(x), x)
+    return w * x * x
+
+
+def weighted_logaddexp(x, y, v, w):
+    """Return log(v*exp(x) + w*exp(y)) without overflow, for weights of any sign."""
+    x, y, v, w = alike(x, y, v, w)
+    high = ops.stop_gradient(maximum(ops.where(ops.equal(v, 0.0), y, x), ops.where(ops.equal(w, 0.0), x, y)))
+    return high + ops.log(v * ops.exp(minimum(x - high, 0.0)) + w * ops.exp(minimum(y - high, 0.0)))
+
+
 def log_zero_inflated(v, x, w):
     """Return log(1 + v*(exp(x) - 1)) for x < 0, where w is 1 - v, as log1p of what is missing to 1 where that is little."""
     v, x, w = alike(v, x, w)
@@ -113,6 +128,24 @@ def log_sinhc(x):
         series = 1.0 + square / (2 * k * (2 * k + 1)) * series
     far = ops.where(near, ops.ones_like(x), size)
     return ops.where(near, ops.log1p(square / 6.0 * series), far + ops.log(-ops.expm1(-2.0 * far) / (2.0 * far)))
+
+
+def log_exp_mean(x):
+    """Return log((exp(x) - 1)/x), and 0 at x = 0."""
+    near = ops.abs(x) < 1.0
+    close = 0.5 * ops.where(near, x, ops.ones_like(x))
+    return ops.where(near, close + log_sinhc(close), ops.relu(x) + ops.log(exp_mean(-ops.abs(x))))
+
+
+def reciprocal_exp_mean(x):
+    """Return x/(exp(x) - 1), and 1 at x = 0."""
+    return ops.where(x > 0, ops.exp(-ops.relu(x)), ops.ones_like(x)) / exp_mean(-ops.abs(x))
+
+
+def exp_mean_slope(x):
+    """Return exp(x)/(exp(x) - 1) - 1/x, and 1/2 at x = 0: the mean of t under the density exp(t*x) over 0 < t < 1."""
+    below = exp_moment(1, -ops.abs(x)) / exp_mean(-ops.abs(x))
+    return ops.where(x > 0, 1.0 - below, below)
 
 
 def langevin(x):

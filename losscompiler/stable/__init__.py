@@ -1,12 +1,12 @@
 """Forms that are accurate in floating point, in place of those that a user wrote."""
 
 from losscompiler.stable.precision import loses_digits
-from losscompiler.stable.rewrite import economise, rewrite, stabilise
+from losscompiler.stable.rewrite import economise, guard, rewrite, stabilise
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.singularities import mend
-from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Transformation
+from losscompiler.stable.transformations import GUARDING, MERGING, TRANSFORMATIONS, Transformation
 
 __all__ = [
-    "LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "loses_digits", "mend", "rewrite",
-    "stabilise",
+    "GUARDING", "LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "guard", "loses_digits", "mend",
+    "rewrite", "stabilise",
 ]  # fmt: skip

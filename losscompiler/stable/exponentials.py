@@ -30,7 +30,16 @@ PICKED = Rule(
     "exp of a log of softmax that is picked from", "exp(log_softmax(x)[0])", "softmax(x)[0]", -80, 80,
     "one form of a share, for the rules about softmax",
 )  # fmt: skip
+SHARED_OUT = Rule(
+    "sum over a sum of exponentials", "(3*exp(x) + exp(2*x))/(exp(x) + exp(2*x))",
+    "3*exp(x - logaddexp(x, 2*x)) + exp(2*x - logaddexp(x, 2*x))", -80, 80, "shares of logsumexp; both sums overflow",
+)  # fmt: skip
+VANISHING = Rule(
+    "product with an exponential that may be infinite", "x*exp(x)", "scaled_square(x, exp(x/2))", -80, 80,
+    "0 times infinity is NaN; exp(x) overflows for x > 88 in float32",
+)  # fmt: skip
 _MOST_FACTORS = 16
+_SUMS = ("add", "sub", "sum", "mean")
 _Factor = tuple[Node, int]
 
 
@@ -110,6 +119,46 @@ class Exponentials:
         exponent = total(self.graph, Fraction(0), [(Fraction(factors[i][1]), log) for i, log in known])
         others = [factor for i, factor in enumerate(factors) if i not in dict(known)]
         return self._times(others, self.graph.simple("exp", exponent))
+
+    def shared_out(self, node: Node) -> Node | None:
+        """Return a sum over a sum of exponentials, both of which may overflow, as a sum of shares."""
+        if node.op not in ("mul", "div"):
+            return None
+        factors, negative = _chain(node)
+        if len(factors) > _MOST_FACTORS:
+            return None
+        below = next((factor for factor in factors if factor[1] < 0 and factor[0].op in _SUMS and self.signs.reach(factor[0])[0]), None)
+        above = next((factor for factor in factors if factor[1] > 0 and factor[0].op in _SUMS and self.signs.reach(factor[0])[0]), None)
+        log = self.logs.log(below[0]) if below is not None and above is not None else None
+        if log is None or below is None or above is None:
+            return None
+        share = self.graph.simple("exp", self.graph.simple("neg", log))
+        top = above[0]
+        if top.op in ("sum", "mean"):
+            shared = self.graph.simple(top.op, self.graph.simple("mul", top.args[0], share), span=None, **top.attributes)
+        else:
+            shared = self.graph.simple(top.op, *(self.graph.simple("mul", arg, share) for arg in top.args))
+        result = self._times([factor for factor in factors if factor not in (below, above)], shared)
+        return self.graph.simple("neg", result) if negative else result
+
+    def vanishing(self, node: Node) -> Node | None:
+        """Return w*exp(x) as a function that is 0 where w is 0, if exp(x) may overflow and w vanish."""
+        if node.op not in ("mul", "div"):
+            return None
+        factors, negative = _chain(node)
+        grown = [factor for factor, sign in factors if sign > 0 and factor.op == "exp" and self.signs.reach(factor)[0]]
+        if len(factors) > _MOST_FACTORS or len(grown) != 1:
+            return None
+        rest = [(factor, sign) for factor, sign in factors if factor is not grown[0]]
+        if all(factor.constant or self.signs.positive(factor, closed=False) for factor, _ in rest):
+            return None
+        last = next((position for position, (_, sign) in reversed(list(enumerate(rest))) if sign > 0), None)
+        if last is None:
+            return None
+        weight = self._times([*rest[:last], *rest[last + 1 :]], rest[last][0])
+        root = self.graph.simple("exp", self.graph.simple("div", grown[0].args[0], self.graph.const(2)))
+        result = self.graph.simple("scaled_square", weight, root)
+        return self.graph.simple("neg", result) if negative else result
 
     def _reciprocal(self, factors: list[_Factor]) -> Node | None:
         """Return the product with 1/expm1(x) as one function; its derivative as a quotient is infinity over infinity."""

@@ -129,20 +129,24 @@ class LogDomain:
             if factor.op in ("mul", "div"):
                 stack += [(factor.args[1], sign if factor.op == "mul" else -sign), (factor.args[0], sign)]
                 continue
+            if factor.op == "neg":
+                chain.coefficient = -chain.coefficient
+                stack.append((factor.args[0], sign))
+                continue
             log = self.log(factor) if self.signs.exponential(factor) else None
             if log is not None:
                 logs.append((Fraction(sign), log))
             else:
                 chain.outside(factor, sign)
         weight = chain.rest()
-        return None if not logs or weight is None else (total(self.graph, Fraction(0), logs), weight)
+        return None if not logs else (total(self.graph, Fraction(0), logs), self.graph.const(1) if weight is None else weight)
 
     # -- sums
     def _log_of_sum(self, node: Node, *, unknown: bool) -> Node | None:
         parts = sum_of(self.graph, node)
         found = self._log_of_known_sum(node, parts, unknown=unknown) or self._log_of_positive_terms(parts)
         if found is None and unknown:
-            found = self._log_of_difference(parts)
+            found = self._log_of_difference(parts) or self._log_of_weighted_terms(parts)
         if found is not None:
             return found
         if unknown or self.signs.positive(node):
@@ -218,6 +222,19 @@ class LogDomain:
             return None
         make = self.graph.simple
         return make("add", left, make("log1mexp", make("sub", right, left)))
+
+    def _log_of_weighted_terms(self, parts: Sum) -> Node | None:
+        """Return the logarithm of two exponentials with factors of unknown sign."""
+        if len(parts.terms) != 2 or parts.constant:
+            return None
+        terms = [scaled(self.graph, term.node, term.scale) for term in parts.terms]
+        if not all(self.signs.exponential(term) for term in terms):
+            return None
+        pairs = [self._weighted(term) for term in terms]
+        if pairs[0] is None or pairs[1] is None:
+            return None
+        (x, v), (y, w) = pairs[0], pairs[1]
+        return self.graph.simple("weighted_logaddexp", x, y, v, w)
 
     # -- products
     def _log_of_product(self, node: Node, *, unknown: bool) -> Node | None:

@@ -137,6 +137,37 @@ class Prober:
 
         return vanishes
 
+    def continues(self, general: Node, special: Node, name: str, centre: Node) -> bool:
+        """Tell whether one expression nears another where a symbol nears a number, from all sides inside the domain."""
+        import mpmath
+        import numpy as np
+
+        constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
+        agreed = 0
+        with mpmath.workdps(_DIGITS):
+            for row in self.rows:
+                exact = _lifted({**row, **constants})
+                try:
+                    (point,) = evaluate([centre], exact)
+                    sides = [exact[name] * 0 + point + sign * mpmath.mpf(_LIMIT) for sign in (1, -1)]
+                    pairs = [self._as_floats(evaluate([general, special], {**exact, name: side})) for side in sides]
+                except UNFIT:
+                    return False
+                for one, other in pairs:
+                    with np.errstate(all="ignore"):
+                        same = np.abs(one - other) <= 1e-15 * (1 + np.abs(other))
+                    if not np.all(same | ~np.isfinite(one)):
+                        return False
+                    agreed += bool(np.all(same))
+        return agreed > 0
+
+    @staticmethod
+    def _as_floats(found: Sequence[Array]) -> list[Array]:
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            return [np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(x, dtype=object)), dtype=float) for x in found]
+
     # -- points
     def _rows(self) -> list[Batch]:
         import numpy as np
@@ -198,6 +229,13 @@ class Prober:
         constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
         return [self._with_upstream({**batch, **constants}) for batch in batches], exact
 
+    def batch(self, row: Batch) -> Batch:
+        """Return a set of values with constants and the adjoint of the loss."""
+        import numpy as np
+
+        constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
+        return self._with_upstream({**{key: np.asarray(x, float) for key, x in row.items()}, **constants})
+
     def _with_upstream(self, batch: Batch) -> Batch:
         import numpy as np
 
@@ -255,9 +293,7 @@ class Prober:
 
         shape = np.shape(evaluate(self.roots[:1], values)[0])
         found = evaluate(self.roots, {**values, UPSTREAM: np.asarray(np.ones(shape), dtype=object)})
-        with np.errstate(all="ignore"):
-            lowered = [np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(x, dtype=object)), dtype=float) for x in found]
-        return [np.broadcast_to(x, shape) if self.pointwise else x for x in lowered]
+        return [np.broadcast_to(x, shape) if self.pointwise else x for x in self._as_floats(found)]
 
 
 def _extend(known: dict[int, Any], node: Node, values: Mapping[str, Any]) -> None:

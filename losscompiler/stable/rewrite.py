@@ -9,7 +9,7 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
-from losscompiler.stable.transformations import MERGING, TRANSFORMATIONS, Step
+from losscompiler.stable.transformations import GUARDING, MERGING, TRANSFORMATIONS, Step
 
 _DEEPEST = 8
 """How often what a rule makes may itself be rewritten."""
@@ -115,6 +115,12 @@ def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
     merged, _ = rewrite(graph, roots, (), [(each.rule, each.begin(graph, {})) for each in MERGING])
     cheap, _ = rewrite(graph, list(merged.values()), LOWERING)
     return {index: cheap[node.index] for index, node in merged.items()}
+
+
+def guard(loss: LossGraph, roots: Sequence[Node]) -> dict[int, Node]:
+    """Return, for every node below the roots of a derived program that computes in float32, what stands in its place."""
+    done, _ = rewrite(loss.graph, roots, (), [(each.rule, each.begin(loss.graph, loss.parameters)) for each in GUARDING])
+    return done
 
 
 def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:

@@ -85,6 +85,8 @@ RULES: tuple[Rule, ...] = (
     Rule("log of 1 - exp by log1p", "log1p(-exp(x))", "log1mexp(x)", -80, -1e-9, _MAECHLER),
     Rule("log of exp - 1", "log(expm1(x))", "x + log1mexp(-x)", 1e-9, 80, _OVERFLOW),
     Rule("exp over exp - 1", "exp(x)/expm1(x)", "-reciprocal_expm1(-x)", 0.1, 80, _OVERFLOW),
+    Rule("log of the mean of exp", "log(exp_moment(0, x))", "log_exp_mean(x)", -80, 80, _OVERFLOW),
+    Rule("reciprocal of the mean of exp", "1/exp_moment(0, x)", "reciprocal_exp_mean(x)", -80, 80, _OVERFLOW),
     Rule("log of 1 - exp of minus exp", "log1mexp(-exp(x))", "log_cloglog(x)", -80, 4, "exp(x) underflows for x < -87 in float32"),
     # -- roots and squares
     Rule("square", "x*x", "x**2", -1e9, 1e9, "one form of a square, for the rules below"),
@@ -148,10 +150,19 @@ RULES: tuple[Rule, ...] = (
     Rule("complement of softmax", "1 - softmax(x)", "softmax_complement(x)", -80, 80, "1 - softmax(x) cancels where one element dominates"),
     Rule("complement of the others", "1 - softmax_complement(x)", "softmax(x)", -80, 80, _SHIFT),
     Rule("log of a complement of softmax", "log(softmax_complement(x))", "log_softmax_complement(x)", -80, 80, _SHIFT),
+    Rule(
+        "1 - sum of powers of shares", "1 - sum(exp(y*log_softmax(x)))", "-sum(softmax(x)*expm1((y - 1)*log_softmax(x)))", -80, 80,
+        "Tsallis 1988; shares add up to 1, and where one is 1 the difference cancels", (0.1, 9),
+    ),
+    Rule(
+        "sum of powers of shares less 1", "sum(exp(y*log_softmax(x))) - 1", "sum(softmax(x)*expm1((y - 1)*log_softmax(x)))", -80, 80,
+        "Tsallis 1988; shares add up to 1, and where one is 1 the difference cancels", (0.1, 9),
+    ),
     Rule("complement of a share", "1 - share(x, y)", "share(y, x)", 0.1, 9, "1 - x/(x + y) cancels for small y", (0.1, 9)),
 )
 
 LOWERING: tuple[Rule, ...] = (
+    Rule("slope of an absolute value", "abs_slope(x)", "sign(x)", -1e9, 1e9, "one function computes both"),
     Rule("square root", "x**(1/2)", "sqrt(x)", 0, 1e9, "pow costs several times what sqrt does"),
     Rule("inverse square root", "x**(-1/2)", "1/sqrt(x)", 1e-9, 1e9, "pow costs several times what sqrt does"),
     Rule("power 3/2", "x**(3/2)", "x*sqrt(x)", 0, 1e9, "pow costs several times what sqrt does"),

@@ -237,8 +237,8 @@ class Expansion:
         """Return a function's value at the centre, where its argument must be inside the region in which it is smooth."""
         zero = self.graph.const(0)
         args = [self.coefficient(arg, 0) or zero for arg in node.args]
-        singular = node.op in ("log", "sqrt", "abs", "sign", "cbrt", "pow") and args[0] is zero
-        if singular or (FUNCTIONS[node.op].kink and node.op not in ("abs", "sign")):
+        singular = node.op in ("log", "sqrt", "abs", "sign", "abs_slope", "cbrt", "pow") and args[0] is zero
+        if singular or (FUNCTIONS[node.op].kink and node.op not in ("abs", "sign", "abs_slope")):
             raise NotAnalyticError
         if any(not arg.constant for arg in args):
             return self.graph.simple(node.op, *args, span=None, **node.attributes)

@@ -120,7 +120,9 @@ class Signs:
             case "sum" | "mean" | "gather" | "select" | "range":
                 return self.nonpositive(node.args[0])
             case "sub":
-                return self.nonpositive(node.args[0]) and self.nonnegative(node.args[1])
+                left, right = node.args
+                one_of_them = right.op == "logaddexp" and any(arg is left for arg in right.args)
+                return one_of_them or (self.nonpositive(left) and self.nonnegative(right))
             case "mul" | "div":
                 left, right = node.args
                 return (self.nonpositive(left) and self.nonnegative(right)) or (self.nonnegative(left) and self.nonpositive(right))

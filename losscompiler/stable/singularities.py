@@ -21,6 +21,7 @@ from losscompiler.graph import axes as ax
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.printing import node_text
+from losscompiler.stable.guards import Guard, as_good, without_guards
 from losscompiler.stable.probes import Probe, Prober
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.series import Expansion, NotAnalyticError
@@ -52,18 +53,24 @@ def mend(loss: LossGraph, written: LossGraph) -> tuple[LossGraph, list[tuple[Rul
     names = [name for name in loss.variables if name not in loss.predictions or loss.loss.pointwise]
     used = {node.name for node in reachable([loss.loss]) if node.op == "symbol"}
     names = [name for name in names if name in used]
-    nodes = reachable([loss.loss])
-    if not names or len(nodes) > _LARGEST or Plan([loss.loss]).slow:
+    if not names or len(reachable([loss.loss])) > _LARGEST or Plan([loss.loss]).slow:
         return loss, []
+    opened, guards = without_guards(loss, written, names)
+    if guards:
+        mender = _Mender(opened, written, guards)
+        mended, done = mender.run(names)
+        if as_good(mender.roots(mended.loss), loss.loss, mender.prober, guards):
+            return mended, [*((guard.rule, guard.node) for guard in guards), *done]
     return _Mender(loss, written).run(names)
 
 
 class _Mender:
-    def __init__(self, loss: LossGraph, written: LossGraph) -> None:
+    def __init__(self, loss: LossGraph, written: LossGraph, guards: Sequence[Guard] = ()) -> None:
         self.loss = loss
+        self.guards = guards
         self.graph: Graph = loss.graph
         self._derived: dict[int, list[Node]] = {}
-        self.prober = Prober(written, self._roots(loss.loss))
+        self.prober = Prober(written, self.roots(loss.loss))
         self.indifferent: set[int] = set()
 
     def run(self, names: Sequence[str]) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
@@ -74,11 +81,11 @@ class _Mender:
         for name in sorted(names, key=lambda name: name in self.loss.predictions):
             for centre in self._centres(name):
                 probe = self.prober.probe(name, centre)
-                before = 0 if probe is None else probe.wrong(self._roots(current))
+                before = 0 if probe is None else probe.wrong(self.roots(current))
                 if probe is None or not before:
                     continue
                 change = self._series(name, centre, current)
-                after = before if change is None else probe.wrong(self._roots(change))
+                after = before if change is None else probe.wrong(self.roots(change))
                 if change is not None and after < before:
                     current = change
                     words = f"power series in {_offset(name, centre)} where its last terms are negligible"
@@ -86,10 +93,10 @@ class _Mender:
                 if after:
                     left.append((name, centre, probe))
         for name, centre, probe in left:
-            if not probe.wrong(self._roots(current)):
+            if not probe.wrong(self.roots(current)):
                 continue
             for nudge in _NUDGES:
-                if not probe.wrong(self._roots(current), nudge):
+                if not probe.wrong(self.roots(current), nudge):
                     current = self._beside(name, centre, current, nudge)
                     done.append((_rule(name, centre, f"limit, evaluated at a distance of {abs(nudge):g}"), self.loss.loss))
                     break
@@ -97,12 +104,13 @@ class _Mender:
 
     def _centres(self, name: str) -> list[Node]:
         """Return where a symbol may be singular: poles first, 0, 1, where logarithms vanish, and the targets to which it may be equal."""
-        centres = [*poles(self.graph, self.loss.loss, name), self.graph.const(0), self.graph.const(1)]
+        guarded = [guard.centre for guard in self.guards if guard.name == name]
+        centres = [*poles(self.graph, self.loss.loss, name), *guarded, self.graph.const(0), self.graph.const(1)]
         if name in self.loss.predictions:
             centres += [node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name in self.loss.targets]
         return list(dict.fromkeys(centres))
 
-    def _roots(self, loss: Node) -> list[Node]:
+    def roots(self, loss: Node) -> list[Node]:
         """Return value and derivatives, element by element where the loss is elementwise."""
         if loss.index not in self._derived:
             found = gradients(self.graph, loss, self.loss.variables)

@@ -22,6 +22,7 @@ from losscompiler.stable.roots import SHARE_OF_ROOT, share_of_root
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
+from losscompiler.stable.slopes import SIGNED, SLOPES, signed, slopes
 from losscompiler.stable.two_terms import TwoTerms
 from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
 
@@ -60,6 +61,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     # -- products
     Transformation(exponentials.POWERS, lambda graph, parameters: Exponentials(graph, parameters).power),
+    Transformation(exponentials.SHARED_OUT, lambda graph, parameters: Exponentials(graph, parameters).shared_out),
     Transformation(exponentials.PRODUCTS, lambda graph, parameters: Exponentials(graph, parameters).product),
     Transformation(exponentials.PICKED, lambda graph, parameters: Exponentials(graph, parameters).exp_of_selection),
     Transformation(log_sums.SCALED_LOG_SUMS, lambda graph, parameters: LogSums(graph).scaled),
@@ -77,6 +79,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     # -- roots
     Transformation(quotients.LESS_ITS_PART, _less_its_part),
     Transformation(quotients.ROOTS, _on(quotients.root_of_squares)),
+    Transformation(SIGNED, _on(signed)),
 )
 """Applied to the loss as written, before it is differentiated."""
 
@@ -85,6 +88,12 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
+    Transformation(SLOPES, _on(slopes)),
     Transformation(MERGED_POWERS, lambda graph, parameters: lambda node: merge_powers(graph, node)),
 )
 """Applied to value and gradients after derivation, while powers are still powers."""
+
+GUARDING: tuple[Transformation, ...] = (
+    Transformation(exponentials.VANISHING, lambda graph, parameters: Exponentials(graph, parameters).vanishing),
+)
+"""Applied last to a program that computes in float32; float64 has the range that these restore."""

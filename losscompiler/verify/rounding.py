@@ -13,7 +13,8 @@ Array = np.ndarray[Any, Any]
 
 _EXACT = frozenset(
     {
-        "neg", "abs", "sign", "where", "number", "relu", "maximum", "minimum", "clip", "floor", "ceil", "round", "stop_gradient", "max",
+        "neg", "abs", "sign", "abs_slope", "where", "number", "relu", "maximum", "minimum", "clip", "floor", "ceil", "round",
+        "stop_gradient", "max",
         "min", "any", "all", "count", "sort", "flip", "argmax", "argmin", "select", "range", "gather", "one_hot", "concat", "arange",
         "transpose", "diag", "eye_like", "triu", "tril", "vector", "broadcast_to", "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not",
     }

@@ -71,7 +71,7 @@ def test_no_function_leaves_its_range(row) -> None:
 
     graph = Graph()
     node = graph.make(row.name, *(graph.symbol(name, leaf("x")) for name in row.arguments))
-    picks = [(value,) * len(row.arguments) for value in VALUES] + [(a, b, 7.5)[: len(row.arguments)] for a in VALUES for b in VALUES]
+    picks = [(value,) * len(row.arguments) for value in VALUES] + [(a, b, 7.5, 2.0)[: len(row.arguments)] for a in VALUES for b in VALUES]
     for span in SPANS:
         known = dict.fromkeys(row.arguments, span) | ({row.whole: Interval(1.0, 1.0)} if row.whole else {})
         claimed = ranges(reachable([node]), known)[node.index]

@@ -105,6 +105,7 @@ def test_the_optimizer_is_restored_for_a_frozen_parameter_too(callback: Any, tmp
     assert_same_state(resumable.state_of(model), uninterrupted(0.0)[0])
 
 
+@pytest.mark.long
 def test_what_a_kill_left_behind_is_cleared_away(tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     interrupted(lc.TrainingBackup(folder, 4), 5)

@@ -244,6 +244,7 @@ def test_two_replicas_split_and_freeze_as_one_device_does() -> None:
 
 
 # ---------------------------------------------------------------------------------------------------- in a plain model
+@pytest.mark.long
 def test_it_serves_a_keras_model_that_holds_the_layer() -> None:
     x, y = keras.Input((1,)), keras.Input((1,))
     p = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(x)
