@@ -85,8 +85,9 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         return g - s * np.sum(g, axis=axis, keepdims=True)
 
     def weighted_logaddexp(x: Any, y: Any, v: Any, w: Any) -> Any:
-        high = np.maximum(np.where(np.asarray(v) == 0, y, x), np.where(np.asarray(w) == 0, x, y))
-        return high + np.log(v * np.exp(np.minimum(x - high, 0.0)) + w * np.exp(np.minimum(y - high, 0.0)))
+        left, right = x + np.log(np.abs(v)), y + np.log(np.abs(w))
+        high = np.maximum(left, right)
+        return high + np.log(np.sign(v) * np.exp(left - high) + np.sign(w) * np.exp(right - high))
 
     def none(x: Any, weight: Any) -> Any:
         return (np.asarray(x) == 0) & (np.asarray(weight) == 0)

@@ -28,6 +28,16 @@ def function_table() -> str:
     return "\n\n".join(f"### {category}\n\n{_category(rows)}" for category, rows in categories.items())
 
 
+def internal_table() -> str:
+    """Return the functions that only the compiler writes, in place of formulas that lose digits, as Markdown."""
+    rows = (
+        [_call(row), _prose(row.summary), _codes([row.definition] if row.definition else []), _largest_error(row)]
+        for row in FUNCTIONS.values()
+        if row.internal and row.name in _errors()
+    )
+    return _table(("Function", "Value", "Equal to", "Largest error"), rows)
+
+
 def _category(rows: Sequence[Function]) -> str:
     if any(row.kind is Kind.ELEMENTWISE for row in rows):
         wide = (
@@ -117,7 +127,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-TABLES = {"functions": function_table, "kinks": kink_table, "limits": limit_table, "errors": error_table}
+TABLES = {"functions": function_table, "internal": internal_table, "kinks": kink_table, "limits": limit_table, "errors": error_table}
 """What stands between the markers ``<!-- name:begin -->`` and ``<!-- name:end -->``."""
 
 

@@ -27,8 +27,10 @@ def logaddexp(x, y):
 
 
 def scaled_logaddexp(x, y, k):
-    """Return log(exp(k*x) + exp(k*y))/k."""
-    return logaddexp(k * x, k * y) / k
+    """Return log(exp(k*x) + exp(k*y))/k: the larger of x and y, or the smaller one for negative k, and a little more."""
+    x, y, k = alike(x, y, k)
+    d = ops.where(ops.equal(x, y), ops.zeros_like(x - y), x - y) * k
+    return ops.where(d > 0, x + ops.softplus(-d) / k, y + ops.softplus(d) / k)
 
 
 def shifted_exponentials(x, axis):

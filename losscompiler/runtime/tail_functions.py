@@ -57,8 +57,8 @@ def log_softplus(x):
 def logistic_entropy(x):
     """Return log(1 + exp(x)) - x*sigmoid(x), by what is left of it far from 0."""
     size = ops.abs(x)
-    small = ops.exp(-size)
-    return ops.log1p(small) + size * (small / (1.0 + small))
+    small, half = ops.exp(-size), ops.exp(-0.5 * size)
+    return ops.where(size > 60.0, (1.0 + size) * half * half, ops.log1p(small) + size * (small / (1.0 + small)))
 
 
 def sigmoid_difference(x, y):
@@ -91,8 +91,12 @@ def scaled_square(w, x):
 def weighted_logaddexp(x, y, v, w):
     """Return log(v*exp(x) + w*exp(y)) without overflow, for weights of any sign."""
     x, y, v, w = alike(x, y, v, w)
-    high = ops.stop_gradient(maximum(ops.where(ops.equal(v, 0.0), y, x), ops.where(ops.equal(w, 0.0), x, y)))
-    return high + ops.log(v * ops.exp(minimum(x - high, 0.0)) + w * ops.exp(minimum(y - high, 0.0)))
+    no_v, no_w = ops.equal(v, 0.0), ops.equal(w, 0.0)
+    left = x + ops.log(ops.where(no_v, ops.ones_like(v), ops.abs(v)))
+    right = y + ops.log(ops.where(no_w, ops.ones_like(w), ops.abs(w)))
+    left, right = ops.where(no_v, right, left), ops.where(no_w, left, right)
+    high = maximum(left, right)
+    return high + ops.log(ops.sign(v) * ops.exp(left - high) + ops.sign(w) * ops.exp(right - high))
 
 
 def log_zero_inflated(v, x, w):
@@ -132,19 +136,25 @@ def log_sinhc(x):
 
 def log_exp_mean(x):
     """Return log((exp(x) - 1)/x), and 0 at x = 0."""
-    near = ops.abs(x) < 1.0
-    close = 0.5 * ops.where(near, x, ops.ones_like(x))
-    return ops.where(near, close + log_sinhc(close), ops.relu(x) + ops.log(exp_mean(-ops.abs(x))))
+    size, near = ops.abs(x), ops.abs(x) < 1.0
+    close, far = 0.5 * ops.where(near, x, ops.ones_like(x)), ops.where(near, ops.ones_like(x), size)
+    return ops.where(near, close + log_sinhc(close), ops.relu(x) + (ops.log(-ops.expm1(-far)) - ops.log(far)))
 
 
 def reciprocal_exp_mean(x):
     """Return x/(exp(x) - 1), and 1 at x = 0."""
-    return ops.where(x > 0, ops.exp(-ops.relu(x)), ops.ones_like(x)) / exp_mean(-ops.abs(x))
+    zero = ops.equal(x, 0.0)
+    size = ops.where(zero, ops.ones_like(x), ops.abs(x))
+    falling, half = size / -ops.expm1(-size), ops.exp(-0.5 * ops.relu(x))
+    return ops.where(zero, ops.ones_like(x), falling * half * half)
 
 
 def exp_mean_slope(x):
     """Return exp(x)/(exp(x) - 1) - 1/x, and 1/2 at x = 0: the mean of t under the density exp(t*x) over 0 < t < 1."""
-    below = exp_moment(1, -ops.abs(x)) / exp_mean(-ops.abs(x))
+    size = ops.abs(x)
+    near = size < 2.0
+    close, far = ops.where(near, -size, ops.zeros_like(x)), ops.where(near, ops.full_like(x, 2.0), size)
+    below = ops.where(near, exp_moment(1, close) / exp_mean(close), 1.0 / far - 1.0 / ops.expm1(far))
     return ops.where(x > 0, 1.0 - below, below)
 
 
@@ -189,8 +199,12 @@ def log_ndtr_difference(x, y):
 def wide_log_ndtr_difference(x, y):
     """Return `log_ndtr_difference` with the error of a few units of rounding."""
     low, high = reflected(x, y)
-    whole = wide_log_ndtr(high)
-    return whole + log1mexp(wide_log_ndtr(low) - whole)
+    inside, one = (low > -10.0) & (high - low < 1.0), ops.ones_like(low)
+    # Where both logarithms round to one number, their difference has nothing left of a narrow interval.
+    plain = wide_ndtr_difference(ops.where(inside, low, -one), ops.where(inside, high, one))
+    whole = wide_log_ndtr(ops.where(inside, -9.0 * one, high))
+    tail = whole + log1mexp(wide_log_ndtr(ops.where(inside, -10.0 * one, low)) - whole)
+    return ops.where(inside, ops.log(plain), tail)
 
 
 def density(z):
