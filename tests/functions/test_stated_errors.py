@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.tensorflow  # on which the errors are measured
 STATED = tomllib.loads(files("losscompiler.grammar").joinpath("function_errors.toml").read_text(encoding="utf-8"))
 
 

@@ -66,6 +66,7 @@ def assert_parameters_moved(found: dict[str, Any]) -> None:
             assert values[0] != values[1], (case, name)
 
 
+@pytest.mark.tensorflow
 def test_two_replicas_train_as_one_device_does() -> None:
     cases = ("weighted", "uneven")
     found = trained("tensorflow", "mirrored", cases)

@@ -41,6 +41,7 @@ def test_the_net_alone(tmp_path: Path) -> None:
     np.testing.assert_allclose(served.serve(X), model.predict(X, verbose=0), rtol=1e-6)
 
 
+@pytest.mark.tensorflow
 def test_with_its_loss_in_a_fresh_process(tmp_path: Path) -> None:
     model = trained()
     lc.export_with_loss(model, tmp_path / "both", X, Y)

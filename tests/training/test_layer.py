@@ -42,6 +42,7 @@ def test_integer_and_float64_data_are_cast() -> None:
     assert layer(np.array([2, 3]), np.array([1.5, 2.5])).dtype == "float32"
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("gradient", ["analytic", "autodiff"])
 @pytest.mark.parametrize("graph", [False, True])
 def test_first_and_second_derivatives_are_the_closed_forms(gradient: str, graph: bool) -> None:
@@ -67,6 +68,7 @@ def test_first_and_second_derivatives_are_the_closed_forms(gradient: str, graph:
     np.testing.assert_allclose(by_ap, np.ones_like(P), rtol=1e-6)
 
 
+@pytest.mark.tensorflow
 def test_second_derivatives_of_a_reduction_agree_with_its_hessian() -> None:
     # The Hessian of logsumexp is diag(s) - s s^T with s = softmax(p).
     layer = lc.LossLayer(compiled("logsumexp(p)"))
@@ -81,6 +83,7 @@ def test_second_derivatives_of_a_reduction_agree_with_its_hessian() -> None:
     np.testing.assert_allclose(outer.jacobian(gradient, p)[0, :, 0, :], np.diag(s) - np.outer(s, s), atol=1e-6)
 
 
+@pytest.mark.tensorflow
 def test_targets_get_no_gradient() -> None:
     layer, y = lc.LossLayer(compiled(params={"a": 0.5})), tf.constant(Y)
     with tf.GradientTape() as tape:

@@ -118,6 +118,7 @@ def test_what_a_kill_left_behind_is_cleared_away(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.tensorflow
 def test_a_backup_that_cannot_be_restored_is_named(tmp_path: Path) -> None:
     interrupted(lc.TrainingBackup(tmp_path, 4), 5)
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(7)])
@@ -137,6 +138,7 @@ def test_a_backup_that_cannot_be_restored_is_named(tmp_path: Path) -> None:
         resumable.fit(resumable.make_model(), lc.TrainingBackup(tmp_path))
 
 
+@pytest.mark.tensorflow
 def test_wrong_uses_are_refused(tmp_path: Path) -> None:
     for save_freq in ("batch", 0, -1, 2.5, True):
         with pytest.raises(lc.ArgumentError, match="save_freq must be 'epoch' or a positive number"):

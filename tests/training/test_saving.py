@@ -118,7 +118,7 @@ def by_tensorflow_checkpoint(model: lc.LossModel, folder: Path) -> lc.LossModel:
 @pytest.mark.parametrize(
     "duplicate",
     [
-        by_keras_checkpoint, by_weights, by_tensorflow_checkpoint,
+        by_keras_checkpoint, by_weights, pytest.param(by_tensorflow_checkpoint, marks=pytest.mark.tensorflow),
         lambda model, _: pickle.loads(pickle.dumps(model)),
         lambda model, _: copy.deepcopy(model),
     ],
