@@ -62,7 +62,7 @@ class _KerasWriter(ModuleWriter):
     def text(self) -> str:
         """Return the whole module."""
         functions = [self._value_and_pullback(), self._value(), self._gradients(), self._loss()]
-        used = self.writer.used | {"bounded", "pull_back", "unbounded"}
+        used = self.writer.used | {"bounded", "maximum", "minimum", "pull_back", "unbounded"}
         imports, definitions = keras_library().needed(used)
         standard = sorted(set(imports) - _THIRD_PARTY)
         header = "\n\n".join("\n".join(group) for group in (standard, sorted(_THIRD_PARTY, key=len)) if group)

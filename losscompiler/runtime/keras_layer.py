@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from losscompiler.runtime.keras_functions import bounded, unbounded
+from losscompiler.runtime.keras_functions import bounded, maximum, minimum, unbounded
 
 
 class FormulaLayer(keras.layers.Layer):
@@ -94,12 +94,16 @@ class FormulaLayer(keras.layers.Layer):
         """Return `bounded`, kept off the bounds themselves, which rounding would reach."""
         value = bounded(weight, lower, upper)
         dtype = keras.backend.standardize_dtype(value.dtype)
+        # NumPy does not describe bfloat16, whose exponents are those of float32.
+        tiny = float(np.finfo("float32" if dtype == "bfloat16" else dtype).tiny)
+
+        def inward(bound, side):
+            return side * tiny if bound == 0 else float(np.nextafter(np.asarray(bound, dtype), np.asarray(side * np.inf, dtype)))
+
         if lower is not None:
-            least = np.finfo(dtype).tiny if lower == 0 else np.nextafter(np.asarray(lower, dtype), np.asarray(np.inf, dtype))
-            value = ops.maximum(value, least)
+            value = maximum(value, inward(lower, 1))
         if upper is not None:
-            most = -np.finfo(dtype).tiny if upper == 0 else np.nextafter(np.asarray(upper, dtype), np.asarray(-np.inf, dtype))
-            value = ops.minimum(value, most)
+            value = minimum(value, inward(upper, -1))
         return value
 
     def constrained(self):

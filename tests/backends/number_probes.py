@@ -146,9 +146,18 @@ import json
 import numpy as np
 import losscompiler as lc
 from keras import ops
-layer = lc.LossLayer(lc.compile_loss("mean(max(sin(p), 0.1)*y) + a**3", {"a": 0.1}, findings="ignore"), dtype="float64")
+params = "param a > 0 = 0.3\\nparam b in (0, 1) = 0.1\\nparam c < 2 = 0.7\\n"
+loss = lc.compile_loss(params + "mean(max(sin(p), 0.1)*y) + a**3 + b*c", findings="ignore")
+layer = lc.LossLayer(loss, dtype="float64")
 value = layer(np.array([[0.3, 0.7]]), np.array([[0.2, 2.0]]))
-print(json.dumps([str(value.dtype), float(ops.convert_to_numpy(value)[0])]))
+read = [float(value) for value in layer.parameters.values()]
+found = [str(array.dtype) for array in layer.parameters.values()]
+ends = []
+for weight in (-200.0, 200.0):
+    for variable in layer.weights:
+        variable.assign(weight)
+    ends.append([float(value) for value in layer.parameters.values()])
+print(json.dumps([[str(value.dtype), *found], float(ops.convert_to_numpy(value)[0]), read, ends]))
 """
 
 
@@ -156,15 +165,22 @@ print(json.dumps([str(value.dtype), float(ops.convert_to_numpy(value)[0])]))
 def a_layer_in_float64() -> None:
     import json
 
-    dtype, value = json.loads(in_a_process(DOUBLE, JAX_ENABLE_X64="1"))
-    assert "float64" in dtype
-    near(value, (0.3 * np.sin(0.2) + 0.7 * np.sin(2.0)) / 2 + 0.1**3, 1e-15)
+    dtypes, value, read, (low, high) = json.loads(in_a_process(DOUBLE, JAX_ENABLE_X64="1"))
+    assert all("float64" in dtype for dtype in dtypes)
+    near(value, (0.3 * np.sin(0.2) + 0.7 * np.sin(2.0)) / 2 + 0.3**3 + 0.1 * 0.7, 1e-15)
+    near(read, [0.3, 0.1, 0.7], 1e-15)
+    # log(1 + exp(-200)) and 1/(1 + exp(200)) are exp(-200) to 1e-87, which float32 lacks; 2 and 1 are never reached.
+    near(low, [np.exp(-200.0), np.exp(-200.0), 2.0], 1e-13)
+    near(high, [200.0, 1.0, -198.0], 1e-15)
+    assert low[2] < 2.0
+    assert high[1] < 1.0
 
 
 @probe("layers in float16 and bfloat16", VALUES)
 def half_precision() -> None:
     for dtype, rtol in {"float16": 4e-3, "bfloat16": 3e-2}.items():
-        layer = lc.LossLayer(compiled("mean(log_cosh(y - p)) + log(s) + lgamma(s)", {"s": 1.5}), dtype=dtype)
+        s = lc.Parameter(1.5, bounds=(0, 8))
+        layer = lc.LossLayer(compiled("mean(log_cosh(y - p)) + log(s) + lgamma(s)", {"s": s}), dtype=dtype)
         value = layer(np.array([[1.0, 2.0]]), np.array([[0.5, 4.0]]))
         assert keras.backend.standardize_dtype(value.dtype) == dtype
         # log(Gamma(3/2)) = log(sqrt(pi)/2)
