@@ -13,7 +13,7 @@ from losscompiler.training.layer import LossLayer
 from losscompiler.training.matching import inputs_beside_y, match_data, match_predictions, metric_targets, split_x
 from losscompiler.training.reduction import Reduction
 from losscompiler.training.saving import SavesWholeFiles
-from losscompiler.training.split_optimizer import split
+from losscompiler.training.split_optimizer import check_names, split
 from losscompiler.training.values import ParameterValues, log_entries
 
 
@@ -162,8 +162,8 @@ class LossModel(SavesWholeFiles, keras.Model):
         Args:
             optimizer: what trains the net, and the parameters unless said otherwise.
             loss, loss_weights: must be left out.
-            parameter_optimizer: what trains the loss's parameters: an optimizer for all, or a dictionary by name, from
-                which a parameter may be left out.
+            parameter_optimizer: what trains the loss's parameters: an optimizer for all, in any form that Keras takes, or a
+                dictionary by name, from which a parameter may be left out.
             parameter_lr_multiplier: the learning rate of a parameter over that of its optimizer at every moment, whatever
                 schedules and callbacks make of it: a number for all, or a dictionary by name. The parameters then have an
                 optimizer of their own, of the same kind and settings, so that ``global_clipnorm`` counts them apart.
@@ -172,7 +172,7 @@ class LossModel(SavesWholeFiles, keras.Model):
         With either option, ``model.optimizer`` is a `SplitOptimizer`; to compile again without losing its state, pass it on.
 
         Raises:
-            ArgumentError: if a loss is given, or there is no such parameter, or a multiplier is not positive.
+            ArgumentError: if a loss is given, there is no such parameter, a multiplier is not positive, or the net has no optimizer.
         """
         if loss is not None or loss_weights is not None:
             raise ArgumentError(
@@ -180,7 +180,9 @@ class LossModel(SavesWholeFiles, keras.Model):
                 "To train the net by another loss, compile model.net."
             )
         if parameter_optimizer is not None or parameter_lr_multiplier is not None:
-            optimizer = split(optimizer, parameter_optimizer, parameter_lr_multiplier, self._graph.parameters)
+            optimizer = split(optimizer, parameter_optimizer, parameter_lr_multiplier)
+        optimizer = keras.optimizers.get(optimizer) if isinstance(optimizer, dict) else optimizer
+        check_names(optimizer, self._graph.parameters)
         super().compile(optimizer=optimizer, **kwargs)
         self._prepare_optimizer(build=False)
 
@@ -277,6 +279,16 @@ class LossModel(SavesWholeFiles, keras.Model):
         return super()._flatten_metrics_in_order({name: value for name, value in logs.items() if name in metrics})
 
     # -- saving
+    def export(self, filepath: Any, *args: Any, **options: Any) -> None:
+        """Export the net for serving, as its own ``export`` does: no data of the loss are asked for.
+
+        `export_with_loss` exports the loss as well.
+        """
+        if isinstance(self.net, keras.Model) and self.net.built:
+            self.net.export(filepath, *args, **options)
+        else:
+            super().export(filepath, *args, **options)
+
     def get_config(self) -> dict[str, Any]:
         """Return what makes the model again."""
         serialize = keras.saving.serialize_keras_object

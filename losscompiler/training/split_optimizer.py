@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from losscompiler.errors import ArgumentError
+from losscompiler.training.keras_internals import parts
 
 
 @keras.saving.register_keras_serializable(package="losscompiler")
@@ -34,10 +35,16 @@ class SplitOptimizer(keras.optimizers.Optimizer):
         parts: all of them, that of the net first.
 
     Raises:
-        ArgumentError: if a multiplier is no positive number, or an optimizer cannot be a part of another.
+        ArgumentError: if a multiplier is no positive number, the net has no optimizer, or an optimizer cannot be a part of
+            another.
     """
 
     def __init__(self, optimizer: Any, parameter_optimizer: Any = None, lr_multiplier: Any = 1.0, name: str | None = None) -> None:
+        if optimizer is None:
+            raise ArgumentError(
+                "there is no optimizer for the net, only for the loss's parameters. Give it one, as in "
+                "compile('adam', parameter_optimizer=...); to train the parameters alone, set net.trainable = False as well."
+            )
         super().__init__(learning_rate=0.0, name=name)
         self.net_optimizer = _part(optimizer)
         self.parameter_optimizer = _each(_part, parameter_optimizer)
@@ -150,31 +157,47 @@ class SplitOptimizer(keras.optimizers.Optimizer):
         return cls(**{key: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects) for key, value in config.items()})
 
 
-def split(optimizer: Any, parameter_optimizer: Any, lr_multiplier: Any, parameters: Collection[str]) -> Any:
+def check_names(optimizer: Any, parameters: Collection[str]) -> None:
+    """Make sure that whatever an optimizer says of single parameters, it says of parameters of the loss.
+
+    Args:
+        optimizer: any optimizer; a `SplitOptimizer`, or one that wraps it, is looked at.
+        parameters: names of the loss's parameters.
+
+    Raises:
+        ArgumentError: if there is no such parameter.
+    """
+    for part in parts(optimizer):
+        for name in sorted(part.parameter_names.difference(parameters)) if isinstance(part, SplitOptimizer) else ():
+            raise ArgumentError(f"there is no parameter '{name}'; the loss has {', '.join(parameters) or 'none'}.")
+
+
+def split(optimizer: Any, parameter_optimizer: Any, lr_multiplier: Any) -> Any:
     """Return a `SplitOptimizer`; around it the `LossScaleOptimizer` that was around the net's optimizer.
 
     Args:
         optimizer, parameter_optimizer, lr_multiplier: see `SplitOptimizer`.
-        parameters: names of the loss's parameters.
 
     Raises:
-        ArgumentError: if there is no such parameter, or the optimizer is split already.
+        ArgumentError: if there is no optimizer for the net, or it is split already.
     """
     optimizer = keras.optimizers.get(optimizer)
     scaling = optimizer if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else None
     made = SplitOptimizer(scaling.inner_optimizer if scaling else optimizer, parameter_optimizer, lr_multiplier)
-    unknown = sorted(made.parameter_names.difference(parameters))
-    if unknown:
-        raise ArgumentError(f"there is no parameter '{unknown[0]}'; the loss has {', '.join(parameters) or 'none'}.")
     if scaling is None:
         return made
     options = {key: value for key, value in scaling.get_config().items() if key != "inner_optimizer"}
     return type(scaling)(made, **options)
 
 
+def _by_name(given: Any) -> bool:
+    """Tell whether something is given by name of the parameter; Keras describes one optimizer by a dictionary too."""
+    return isinstance(given, Mapping) and not {"class_name", "config"} <= set(given)
+
+
 def _each(function: Callable[[Any], Any], given: Any) -> Any:
     """Apply a function to what is given for all parameters, or to each entry of a dictionary by name."""
-    if isinstance(given, Mapping):
+    if _by_name(given):
         return {name: function(value) for name, value in given.items()}
     return None if given is None else function(given)
 

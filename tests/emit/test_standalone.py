@@ -65,7 +65,7 @@ def test_source_trains_in_a_process_without_this_package(tmp_path: Path) -> None
 def test_comments_stay_inside_the_docstring(comment: str) -> None:
     source = Stages(f"# {comment}\n(y - p)**2 # {comment}").generated.text
     module = ast.parse(source)
-    assert [type(statement) for statement in module.body[:4]] == [ast.Expr, ast.Import, ast.Import, ast.ImportFrom]
+    assert [type(statement) for statement in module.body[:5]] == [ast.Expr, ast.Import, ast.Import, ast.Import, ast.ImportFrom]
     assert "os" not in [alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names]
 
 

@@ -42,6 +42,28 @@ def test_the_net_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.tensorflow
+def test_serving_asks_for_no_data_of_the_loss(tmp_path: Path) -> None:
+    a, b = keras.Input((2,), name="a"), keras.Input((1,), name="b")
+    net = keras.Model({"a": a, "b": b}, keras.layers.Dense(1, activation="softplus")(keras.layers.Concatenate()([a, b])))
+    x = {"a": X[:, :2], "b": X[:, 2:]}
+    model = trained("input w\nw*(y - p)**2", {**x, "w": X[:, 0]}, Y, net=net)
+    model.save(tmp_path / "model.keras")
+    for name, each in {"trained": model, "loaded": lc.load_model(tmp_path / "model.keras")}.items():
+        each.export(tmp_path / name, verbose=False)
+        served = tf.saved_model.load(tmp_path / name)
+        assert set(served.signatures["serving_default"].structured_input_signature[1]) == {"a", "b"}
+        np.testing.assert_allclose(served.serve(x), net.predict(x, verbose=0), rtol=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_a_net_that_is_a_layer(tmp_path: Path) -> None:
+    model = trained(net=keras.layers.Dense(1, activation="softplus"))
+    model.export(tmp_path / "net", verbose=False)
+    served = tf.saved_model.load(tmp_path / "net")
+    np.testing.assert_allclose(served.serve(X), model.predict(X, verbose=0), rtol=1e-6)
+
+
+@pytest.mark.tensorflow
 def test_with_its_loss_in_a_fresh_process(tmp_path: Path) -> None:
     model = trained()
     lc.export_with_loss(model, tmp_path / "both", X, Y)

@@ -66,6 +66,17 @@ def test_each_is_trained_by_its_own(case: str, eagerly: bool) -> None:
     assert_at(model, expected)
 
 
+def test_an_optimizer_is_described_as_keras_does() -> None:
+    options = {"parameter_optimizer": keras.optimizers.serialize(adam()), "run_eagerly": True}
+    model, expected = model_of(sgd(), compile_options=options), dict(START)
+    fit(model, 3)
+    train(expected, 3, (Momentum(0.02, 0.5), "w"), (Adam(0.03), "ab"))
+    assert_at(model, expected)
+    short = {"class_name": "SGD", "config": {"learning_rate": 0.25}}
+    model = model_of(sgd(), compile_options={"parameter_optimizer": {"b": short}})
+    assert float(model.optimizer.parameter_optimizer["b"].learning_rate) == 0.25
+
+
 @pytest.mark.parametrize("make", [lambda: adam(0.01), lambda: keras.optimizers.Nadam(0.01), lambda: keras.optimizers.Lion(0.01)])
 def test_a_multiplier_is_the_learning_rate_of_another_optimizer_of_the_kind(make: Any) -> None:
     eagerly = {"run_eagerly": True}
@@ -274,3 +285,22 @@ def test_it_serves_a_keras_model_that_holds_the_layer() -> None:
 def test_what_cannot_be_is_said(options: dict, message: str) -> None:
     with pytest.raises(ArgumentError, match=message):
         model_of("sgd", compile_options=options)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SplitOptimizer("adam", lr_multiplier={"sigma": 2.0}),
+        keras.optimizers.LossScaleOptimizer(SplitOptimizer("adam", {"sigma": "sgd"})),
+        keras.optimizers.serialize(SplitOptimizer("adam", {"sigma": "sgd"})),
+    ],
+)
+def test_names_in_a_given_optimizer_are_checked(optimizer: Any) -> None:
+    with pytest.raises(ArgumentError, match="there is no parameter 'sigma'; the loss has a, b"):
+        model_of(optimizer)
+
+
+@pytest.mark.parametrize("options", [{"parameter_optimizer": "sgd"}, {"parameter_lr_multiplier": 2}])
+def test_a_net_without_optimizer_is_refused(options: dict) -> None:
+    with pytest.raises(ArgumentError, match="there is no optimizer for the net"):
+        model_of(None, compile_options=options)
