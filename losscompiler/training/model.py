@@ -12,6 +12,7 @@ from losscompiler.training.keras_internals import exempt_from_weight_decay, expo
 from losscompiler.training.layer import LossLayer
 from losscompiler.training.matching import inputs_beside_y, match_data, match_predictions, metric_targets, split_x
 from losscompiler.training.reduction import Reduction
+from losscompiler.training.replicas import warn_of_clipping
 from losscompiler.training.saving import SavesWholeFiles
 from losscompiler.training.split_optimizer import check_names, split
 from losscompiler.training.values import ParameterValues, log_entries
@@ -38,7 +39,10 @@ class LossModel(SavesWholeFiles, keras.Model):
     On several devices, under ``tf.distribute.MirroredStrategy`` or on JAX ``keras.distribution.DataParallel``, the model
     takes the steps that one device takes on the same global batches; an uneven last one too, which JAX refuses. A loss that
     reduces over the batch sees all of it on JAX; under ``MirroredStrategy`` it sees one replica's share, and the mean of
-    the replicas' values counts.
+    the replicas' values counts, as of what layers add by ``add_loss``. Under ``MirroredStrategy`` Keras clips the gradient
+    of each share, so that steps with ``clipnorm``, ``global_clipnorm`` or ``clipvalue`` are other ones (`compile` warns),
+    and Keras runs neither ``gradient_accumulation_steps`` nor ``ema_overwrite_frequency``, ``steps_per_execution`` above 1
+    or ``jit_compile``.
 
     A parameter with ``Parameter(..., trainable=False)`` is a constant that `set_parameters` changes at any time, in a
     callback too: the training step is not compiled again, and the optimizer keeps its state.
@@ -184,6 +188,7 @@ class LossModel(SavesWholeFiles, keras.Model):
         optimizer = keras.optimizers.get(optimizer) if isinstance(optimizer, dict) else optimizer
         check_names(optimizer, self._graph.parameters)
         super().compile(optimizer=optimizer, **kwargs)
+        warn_of_clipping(self.optimizer)
         self._prepare_optimizer(build=False)
 
     def _prepare_optimizer(self, build: bool = True) -> None:
@@ -232,11 +237,11 @@ class LossModel(SavesWholeFiles, keras.Model):
         x, y = inputs_beside_y(self._graph, x, y, self._net_inputs)
         data = match_data(self._graph, x, y, y_pred, self.output_names or ())
         values = self.loss_layer(data)
-        mean = self._reduction(values, [data[name] for name in self._graph.predictions], sample_weight)
-        if not self.losses:
-            return mean
-        # Without a compiled loss, Keras' own method sums up the rest, scaled for the distribution strategy.
-        return mean + super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        added = None
+        if self.losses:
+            # Without a compiled loss, Keras' own method sums up the rest, scaled for the distribution strategy.
+            added = super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        return self._reduction(values, [data[name] for name in self._graph.predictions], sample_weight, added)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Update metrics, each with the target that belongs to its output, and return all results."""

@@ -51,13 +51,14 @@ class Reduction:
         fixed = {*loss.parameters, *loss.constants}
         self._depends_on_data = any(leaf not in fixed for leaf, _ in loss.loss.axes)
 
-    def __call__(self, values: Any, predictions: list[Any], sample_weight: Any = None) -> Any:
+    def __call__(self, values: Any, predictions: list[Any], sample_weight: Any = None, added: Any = None) -> Any:
         """Return the scalar that is minimised.
 
         Args:
             values: the loss before any mean; carries the predictions' mask, if they have one.
             predictions: the loss's predictions, for their rank.
             sample_weight: weights of samples. Given one array a target, their mean counts.
+            added: what layers and regularizers add to the mean, if they do.
 
         Raises:
             ArgumentError: if weights or masks are given, but the loss has no value for each sample (or time step).
@@ -93,7 +94,8 @@ class Reduction:
                 weight = weight * ops.ones_like(mask, dtype=weight.dtype)
         mean = MeanOverSamples(sample_rank)(values, values, weight)
         mask = mask_of(values)
-        return of_whole_batch(mean, ops.shape(predictions[0])[0], None if mask is None else ops.sum(ops.cast(mask, mean.dtype)))
+        entries = None if mask is None else ops.sum(ops.cast(mask, mean.dtype))
+        return of_whole_batch(mean, ops.shape(predictions[0])[0], entries, added)
 
     def _reduced(self, rank: int) -> set[int]:
         """Return the axes of the predictions that the loss reduces, counted from the front."""

@@ -68,7 +68,7 @@ def assert_parameters_moved(found: dict[str, Any]) -> None:
 
 @pytest.mark.tensorflow
 def test_two_replicas_train_as_one_device_does() -> None:
-    cases = ("weighted", "uneven")
+    cases = ("weighted", "uneven", "an empty share of activities")
     found = trained("tensorflow", "mirrored", cases)
     assert_parameters_moved(found)
     assert_same(found, {case: trajectories.trajectory(case) for case in cases})
@@ -79,6 +79,34 @@ def test_two_replicas_train_as_one_device_does() -> None:
 def test_two_replicas_in_every_case(case: str) -> None:
     everything = tuple(trajectories.CASES)
     assert_same(trained("tensorflow", "mirrored", everything)[case], trained("tensorflow", "one", everything)[case])
+
+
+CLIPPING = """
+import contextlib, json, warnings
+import keras
+import tensorflow as tf
+import losscompiler as lc
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+found = []
+for scope in (contextlib.nullcontext, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope):
+    for options, own in (({}, None), ({"clipnorm": 1.0}, None), ({}, keras.optimizers.SGD(clipvalue=0.5))):
+        with scope(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = lc.LossModel(keras.Sequential([keras.layers.Dense(1)]), lc.compile_loss("a*(y - p)**2", findings="ignore"))
+            model.compile(keras.optimizers.SGD(0.1, **options), parameter_optimizer=own)
+        found.append([str(warning.message)[:44] for warning in caught if "clips" in str(warning.message)])
+print(json.dumps(found))
+"""
+
+
+def test_clipping_on_several_replicas_is_warned_of() -> None:
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run([sys.executable, "-c", CLIPPING], env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    *none, by_norm, by_value = json.loads(done.stdout.splitlines()[-1])
+    assert none == [[], [], [], []]
+    assert by_norm == ["the optimizer clips gradients by clipnorm. O"]
+    assert by_value == ["the optimizer clips gradients by clipvalue. "]
 
 
 @pytest.mark.long

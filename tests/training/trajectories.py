@@ -41,7 +41,8 @@ def simple(text: str, samples: int, outputs: int = 1, weighted: bool = False, **
 
     x = numbers(samples, 3)
     y = 1 + x @ np.linspace(0.5, 1.5, 3 * outputs, dtype="float32").reshape(3, outputs)
-    layers = [keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(outputs, "softplus", kernel_regularizer="l2")]
+    hidden = keras.layers.Dense(4, "tanh", activity_regularizer=options.pop("activity", None))
+    layers = [keras.Input((3,)), hidden, keras.layers.Dense(outputs, "softplus", kernel_regularizer="l2")]
     params = None if "param" in text else {"a": lc.Parameter(0.5, regularizer=keras.regularizers.L2(0.1))}
     loss = lc.LossLayer(lc.compile_loss(text, params, findings="ignore"), gradient=options.pop("gradient", "analytic"))
     model = lc.LossModel(keras.Sequential(layers), loss)
@@ -85,6 +86,8 @@ CASES: dict[str, Callable[[], tuple[Any, ...]]] = {
     "uneven": lambda: simple(ROBUST, 61, weighted=True),
     "uneven, AdamW": lambda: simple(VECTOR, 61, outputs=2, optimizer=adam()),
     "uneven, masked": lambda: masked(61),
+    "uneven, activities": lambda: simple(ROBUST, 61, activity="l2"),
+    "an empty share of activities": lambda: simple(ROBUST, 49, activity="l2"),
     "an empty share": lambda: simple(ROBUST, 49, weighted=True),
 }
 
