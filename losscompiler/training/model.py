@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+from keras import tree
 
 from losscompiler.errors import ArgumentError
-from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, restrict
+from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, mask_of, restrict
 from losscompiler.training.layer import LossLayer
 from losscompiler.training.matching import inputs_beside_y, match_data, match_predictions, metric_targets, split_x
-from losscompiler.training.reduction import Reduction
+from losscompiler.training.reduction import Reduction, spread
 from losscompiler.training.replicas import warn_of_clipping
 from losscompiler.training.saving import SavesWholeFiles
 from losscompiler.training.split_optimizer import check_names, split
@@ -247,7 +248,8 @@ class LossModel(SavesWholeFiles, keras.Model):
         """Update metrics, each with the target that belongs to its output, and return all results."""
         if self._compile_metrics is not None:
             y = metric_targets(self._graph, y, y_pred, self.output_names or ())
-            sample_weight = self._reduction.joint(sample_weight)
+            weight = self._reduction.joint(sample_weight)
+            sample_weight = None if weight is None else tree.map_structure(lambda output: spread(weight, mask_of(output)), y_pred)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, *args: Any) -> Any:

@@ -35,6 +35,19 @@ class MeanOverSamples(keras.losses.Loss):
         return ops.mean(y_pred, axis=tuple(range(self.sample_rank, rank))) if rank > self.sample_rank else y_pred
 
 
+def spread(weight: Any, mask: Any) -> Any:
+    """Return weights of samples as weights of the entries of a mask, which Keras would multiply by it as they are.
+
+    That fails where the mask has more axes, and on PyTorch where it is larger.
+    """
+    rank = 0 if mask is None else len(mask.shape)
+    if weight is None or len(weight.shape) > rank:
+        return weight
+    for _ in range(rank - len(weight.shape)):
+        weight = ops.expand_dims(weight, -1)
+    return weight * ops.ones_like(mask, dtype=weight.dtype)
+
+
 class Reduction:
     """The mean of one loss over samples, with weights and masks.
 
@@ -90,8 +103,7 @@ class Reduction:
             for _ in range(max(1, min(sample_rank, len(values.shape))) - len(weight.shape)):
                 weight = ops.expand_dims(weight, -1)
             if mask is not None and len(weight.shape) == len(mask.shape):
-                # Keras multiplies the weights by the mask in place, which PyTorch refuses where the mask is larger.
-                weight = weight * ops.ones_like(mask, dtype=weight.dtype)
+                weight = spread(weight, mask)
         mean = MeanOverSamples(sample_rank)(values, values, weight)
         mask = mask_of(values)
         entries = None if mask is None else ops.sum(ops.cast(mask, mean.dtype))
