@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def every_loss_of_the_catalogue() -> None:
             largest = max(0.1, np.abs(expected.gradients[name]).max())
             near(found.gradients[name], expected.gradients[name], tolerance, atol=tolerance * largest)
         compared.add(case.key)
-    # All but a few are compared with libraries that every installation of the tests has.
-    assert len(compared) > 0.8 * len(lc.catalog)
+    # Nearly a quarter needs torch, which the tests do not require.
+    assert len(compared) > (0.95 if find_spec("torch") else 0.7) * len(lc.catalog)
 
 
 @probe("a wrong derivative does not pass `check_gradients`", VALUES)
