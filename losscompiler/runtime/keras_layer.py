@@ -131,7 +131,15 @@ class FormulaLayer(keras.layers.Layer):
         if name not in self.PARAMETERS:
             raise ValueError(f"there is no parameter {name!r}; the loss has {sorted(self.PARAMETERS)}.")
         lower, upper = self.PARAMETERS[name]["bounds"]
-        value = np.asarray(value, "float64")
+        try:
+            value = np.asarray(value, "float64")
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} must be a number or an array of numbers, not {value!r}.") from None
+        shape = self.PARAMETERS[name]["shape"]
+        fits = all(m in (1, n) or isinstance(n, str) for m, n in zip(value.shape[::-1], shape[::-1], strict=False))
+        if value.ndim > len(shape) or not fits:
+            lengths = ", ".join(map(str, shape))
+            raise ValueError(f"{name} {f'has the shape [{lengths}]' if shape else 'is a number'}; a value of shape {value.shape} does not fit.")
         if not np.all(np.isfinite(value)):
             raise ValueError(f"{name} must be finite, not {value}.")
         if (lower is not None and np.any(value < lower)) or (upper is not None and np.any(value > upper)):

@@ -78,6 +78,8 @@ class TrainingBackup(keras.callbacks.Callback):
         """Restore the last backup, if there is one."""
         del logs
         model = self.model
+        if self.backup_dir.exists() and not self.backup_dir.is_dir():
+            raise ArgumentError(f"backup_dir must be a folder of this run alone; {self.backup_dir} is a file.")
         if not model.built:
             raise ArgumentError("TrainingBackup needs a model that has its weights. Call it on some data first: model(x[:1]).")
         for left in (*self.backup_dir.glob(f"{_WRITING}*"), *self.backup_dir.glob(f"{_DISCARDED}*")):
@@ -103,6 +105,9 @@ class TrainingBackup(keras.callbacks.Callback):
         state = json.loads((backup / _STATE).read_text(encoding="utf-8"))
         if state["version"] > _VERSION:
             raise ValueError("it was written by a newer version of losscompiler")
+        steps, now = state.get("steps"), self.params.get("steps")
+        if state["batch"] and None not in (steps, now) and steps != now:
+            raise ValueError(f"it was made within an epoch of {steps} batches, which has {now} now")
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         model.load_weights(backup / _WEIGHTS)
@@ -152,6 +157,7 @@ class TrainingBackup(keras.callbacks.Callback):
             "version": _VERSION,
             "epoch": epoch,
             "batch": batch,
+            "steps": self.params.get("steps"),
             "logs": {name: np.asarray(value).tolist() for name, value in (logs or {}).items()},
             "metrics": _values(model.metrics_variables),
             "random": _values(_random_states(model)),

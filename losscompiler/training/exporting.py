@@ -32,8 +32,14 @@ def export_with_loss(model: LossModel, path: str | PathLike[str], x: Any, y: Any
         x, y: a batch as ``fit`` takes it. Only shapes and types are used; the first axis may have any length.
 
     Raises:
-        ArgumentError: if the model has no weights yet, or data of the loss are missing.
+        ArgumentError: if the model has no weights yet, data of the loss are missing, or the backend is PyTorch, where Keras
+            exports one function of a model at most.
     """
+    if keras.backend.backend() == "torch":
+        raise ArgumentError(
+            "a SavedModel of net and loss is written on TensorFlow and on JAX. On PyTorch, export the net alone, by "
+            "model.export(path, format='torch'); or load the saved model with KERAS_BACKEND=tensorflow and export it there."
+        )
     if not (isinstance(model, LossModel) and model.built and model.loss_layer.built):
         raise ArgumentError("export_with_loss needs a LossModel that has its weights. Call it on some data first: model(x[:1]).")
     graph, output_names = model.loss_layer.stages.graph, model.output_names or ()

@@ -35,7 +35,7 @@ class LossLayer(FormulaLayer):
         gradient: "analytic" (the derived program, through ``keras.ops.custom_gradient``) or "autodiff" (that of the
             backend, through the program of the value).
         initial: initial values by name, in place of the loss's own.
-        frozen: names of the parameters that do not train, in place of those of which the loss says so.
+        frozen: name or names of the parameters that do not train, in place of those of which the loss says so.
         kwargs: those of ``keras.layers.Layer``. The ``dtype`` is ``keras.config.floatx()`` unless given, also under a
             mixed-precision policy.
 
@@ -50,7 +50,7 @@ class LossLayer(FormulaLayer):
     PARAMETERS = property(lambda self: self.stages.module.PARAMETERS, doc="Facts about the parameters, by name.")
 
     def __init__(
-        self, loss: Any, *, gradient: str = "analytic", initial: Mapping[str, Any] | None = None, frozen: Iterable[str] | None = None,
+        self, loss: Any, *, gradient: str = "analytic", initial: Mapping[str, Any] | None = None, frozen: str | Iterable[str] | None = None,
         **kwargs: Any,
     ) -> None:  # fmt: skip
         stages = getattr(loss, "stages", loss)
@@ -62,7 +62,7 @@ class LossLayer(FormulaLayer):
         self.gradient = gradient
         if frozen is None:
             frozen = [name for name, parameter in stages.graph.parameters.items() if not parameter.trainable]
-        self._frozen = self._known(frozen)
+        self._frozen = self._known([frozen] if isinstance(frozen, str) else frozen)
         super().__init__(initial=initial, **kwargs)
 
     # -- parameters
@@ -80,7 +80,10 @@ class LossLayer(FormulaLayer):
         Raises:
             ArgumentError: if there is no such parameter.
         """
-        found, parameters = frozenset(names), self.stages.graph.parameters
+        names, parameters = list(names), self.stages.graph.parameters
+        if not all(isinstance(name, str) for name in names):
+            raise ArgumentError(f"parameters are given by name, one by one, as in freeze('a', 'b'); not {names!r}.")
+        found = frozenset(names)
         for name in sorted(found - set(parameters)):
             if name in (self.stages.interface.constants or ()):
                 raise ArgumentError(
@@ -210,6 +213,8 @@ class LossLayer(FormulaLayer):
         """
         names, found = list(self._parameter_weights), list(store.keys())
         if set(names) != set(found):
-            raise ArgumentError(f"the loss needs weights of {', '.join(names) or 'none'}; the file has {', '.join(found) or 'none'}.")
+            # Keras looks for the layer at several places of a file, and reports what was not found at the last one.
+            theirs = f"it has {', '.join(found)}" if found else "it was saved with another loss"
+            raise ArgumentError(f"the file lacks weights of the parameters {', '.join(names) or 'none'}; {theirs}.")
         for name, weight in self._parameter_weights.items():
             weight.assign(store[name])

@@ -24,7 +24,7 @@ def match_data(loss: LossGraph, x: Any, y: Any, y_pred: Any, output_names: Seque
     Raises:
         ArgumentError: if something is missing or ambiguous.
     """
-    return _targets(loss, y) | match_predictions(loss, y_pred, output_names) | _inputs(loss, x, y)
+    return _targets(loss, y) | match_predictions(loss, y_pred, output_names) | match_inputs(loss, x, y)
 
 
 def _targets(loss: LossGraph, y: Any) -> dict[str, Any]:
@@ -117,13 +117,15 @@ def metric_targets(loss: LossGraph, y: Any, y_pred: Any, output_names: Sequence[
     return {key: found.get(key) for key in keys} if isinstance(y_pred, Mapping) else [found.get(key) for key in keys]
 
 
-def _inputs(loss: LossGraph, x: Any, y: Any) -> dict[str, Any]:
+def match_inputs(loss: LossGraph, x: Any, y: Any) -> dict[str, Any]:
+    """Return the loss's inputs by name; see `match_data`."""
     found: dict[str, Any] = {}
     for name in loss.inputs:
         source = next((data for data in (x, y) if isinstance(data, Mapping) and name in data), None)
         if source is None:
+            entries = " and ".join(f"{what} has {_list(data)}" for what, data in (("x", x), ("y", y)) if isinstance(data, Mapping))
             raise ArgumentError(
-                f"data for the loss's input '{name}' are missing. Pass a dictionary with an entry '{name}' as x or as y, "
+                f"data for the loss's input '{name}' are missing{entries and ': '}{entries}. Pass a dictionary with an entry '{name}' as x or as y, "
                 f"such as fit({{'x': x, '{name}': {name}}}, y), or a tuple of the net's and the loss's inputs, such as fit((x, {name}), y)."
             )
         found[name] = source[name]

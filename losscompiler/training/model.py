@@ -11,7 +11,7 @@ from keras import tree
 from losscompiler.errors import ArgumentError
 from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, mask_of, restrict
 from losscompiler.training.layer import LossLayer
-from losscompiler.training.matching import inputs_beside_y, match_data, match_predictions, metric_targets, split_x
+from losscompiler.training.matching import inputs_beside_y, match_data, match_inputs, match_predictions, metric_targets, split_x
 from losscompiler.training.reduction import Reduction, spread
 from losscompiler.training.replicas import warn_of_clipping
 from losscompiler.training.saving import SavesWholeFiles
@@ -225,7 +225,9 @@ class LossModel(SavesWholeFiles, keras.Model):
     def _beside_y(self, data: Any) -> Any:
         """Return a batch in which no input of the loss stands in a tuple x."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        return keras.utils.pack_x_y_sample_weight(*inputs_beside_y(self._graph, x, y, self._net_inputs), sample_weight)
+        x, y = inputs_beside_y(self._graph, x, y, self._net_inputs)
+        match_inputs(self._graph, x, y)  # what is missing is said before the net is called on what is misspelt
+        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
         """Return the mean of the loss over samples, with whatever the net's layers and regularizers add.

@@ -14,6 +14,10 @@ import keras
 from losscompiler.errors import ArgumentError, LossCompilerError
 
 
+_PACKAGE = "losscompiler>"
+"""What Keras' registry puts before the names of this package's classes."""
+
+
 def load_model(path: str | PathLike[str], **options: Any) -> Any:
     """Load a Keras model that holds a loss of this package, in a process that has not used the package yet.
 
@@ -22,7 +26,7 @@ def load_model(path: str | PathLike[str], **options: Any) -> Any:
     as its text, so Keras' ``safe_mode`` stays on. Files of every earlier version of this package can be read.
 
     Args:
-        path: a ``.keras`` file.
+        path: a ``.keras`` file, or one of Keras' older format, ``.h5``.
         options: those of `keras.saving.load_model`: ``custom_objects``, ``compile``, ``safe_mode``.
 
     Returns:
@@ -31,7 +35,9 @@ def load_model(path: str | PathLike[str], **options: Any) -> Any:
     Raises:
         LossCompilerError: if what the file says about a loss was written by a newer version, or is damaged.
     """
-    return keras.saving.load_model(path, **options)
+    # The older format holds names of classes without their package.
+    ours = {name.removeprefix(_PACKAGE): found for name, found in keras.saving.get_custom_objects().items() if name.startswith(_PACKAGE)}
+    return keras.saving.load_model(path, **{**options, "custom_objects": {**ours, **(options.get("custom_objects") or {})}})
 
 
 class SavesWholeFiles:

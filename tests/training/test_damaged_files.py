@@ -133,7 +133,7 @@ def test_weights_of_another_loss_are_refused(saved: Path, tmp_path: Path) -> Non
     def rename(loss: dict[str, Any]) -> None:
         loss["formula"] = loss["formula"].replace("param a ", "param c ").replace("a*mean(p)", "c*mean(p)")
 
-    with pytest.raises(ValueError, match="the loss needs weights of b, c, w"):
+    with pytest.raises(ValueError, match="the file lacks weights of the parameters b, c, w"):
         lc.load_model(damaged(saved, tmp_path, of_loss(rename)))
 
 

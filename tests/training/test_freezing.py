@@ -182,6 +182,11 @@ def test_a_vector_whose_length_is_open_can_be_frozen_first() -> None:
     assert int(model.optimizer.iterations) == before + 1
 
 
+def test_one_name_needs_no_list() -> None:
+    loss = lc.compile_loss("nu*(y - p)**2", {"nu": 1.0}, findings="ignore")
+    assert lc.LossLayer(loss, frozen="nu").frozen == lc.LossLayer(loss, frozen=["nu"]).frozen == ("nu",)
+
+
 def test_unknown_names_are_refused() -> None:
     model = model_of("sgd")
     for method in (model.freeze, model.unfreeze):

@@ -136,6 +136,18 @@ def test_wrong_values_are_refused() -> None:
         layer.set_parameters(b=2.0)
     with pytest.raises(ValueError, match="must be finite"):
         layer.set_parameters(a=float("nan"))
+    for value in ([0.5], [0.5, 0.6], [[0.5]]):
+        with pytest.raises(ValueError, match=r"a is a number; a value of shape .* does not fit"):
+            layer.set_parameters(a=value)
+    for value in ("x", 1j, {"a": 1}):
+        with pytest.raises(ValueError, match="a must be a number or an array of numbers"):
+            layer.set_parameters(a=value)
+    vector = lc.LossLayer(compiled("w[0]*(y - p)**2 + w[1]", {"w": lc.Parameter([1.0, 2.0, 3.0])}))
+    for value in ([1, 2], [[1, 2, 3]], [[1], [2], [3]]):
+        with pytest.raises(ValueError, match=r"w has the shape \[3\]; a value of shape"):
+            vector.set_parameters(w=value)
+    vector.set_parameters(w=4)
+    np.testing.assert_allclose(vector.parameters["w"], [4, 4, 4], rtol=1e-6)
     with pytest.raises(ValueError, match="lies outside its bounds"):
         lc.LossLayer(compiled(params={"a": lc.Parameter(0.5, bounds=(0, 1))}), initial={"a": -1})
     np.testing.assert_allclose(layer.parameters["a"], 0.5)
@@ -146,6 +158,8 @@ def test_wrong_arguments_are_refused() -> None:
         lc.LossLayer(FORMULA)
     with pytest.raises(ArgumentError, match="gradient must be one of 'analytic', 'autodiff', not 'numeric'"):
         lc.LossLayer(compiled(), gradient="numeric")
+    with pytest.raises(ArgumentError, match=r"given by name, one by one, as in freeze"):
+        lc.LossLayer(compiled()).freeze(["a"])
     layer = lc.LossLayer(compiled())
     with pytest.raises(ValueError, match="the loss is called on y, p; got 3 arrays"):
         layer(Y, P, P)

@@ -51,7 +51,8 @@ def test_inputs_come_from_x_or_y() -> None:
         (graph(1, 2), "x", "y", "out", "the net has one output. Let the net return a dictionary"),
         (graph(1, 2), "x", "y", ["a", "b", "c"], "the net has 3 outputs"),
         (graph(1, 2), "x", "y", {"p0": "a", "q": "b"}, "the net has no output 'p1'; it has p0, q"),
-        (graph(1, 1, 1), "x", "y", "out", "data for the loss's input 'w0' are missing"),
+        (graph(1, 1, 1), "x", "y", "out", "data for the loss's input 'w0' are missing. Pass"),
+        (graph(1, 1, 1), {"x": "x", "w": "w"}, {"t0": "y"}, "out", "input 'w0' are missing: x has x, w and y has t0. Pass"),
     ],
 )
 def test_what_does_not_fit_is_said(loss, x, y, out, message: str) -> None:

@@ -171,6 +171,16 @@ def test_batches_of_tuples() -> None:
     assert losses[-1] == pytest.approx(np.mean(WEIGHT[:, None] * (Y - p) ** 2 + Z[:, :1] * p), rel=1e-5)
 
 
+def test_a_misspelt_input_is_said_before_the_net_sees_it() -> None:
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model = lc.LossModel(net, lc.compile_loss("input w\nw*(y - p)**2", findings="ignore"))
+    model.compile("sgd")
+    x, y = np.ones((4, 3), "float32"), np.ones(4, "float32")
+    for run in (model.fit, model.evaluate):
+        with pytest.raises(ArgumentError, match="input 'w' are missing: x has x, weight"):
+            run({"x": x, "weight": y}, y, verbose=0)
+
+
 def test_a_missing_input_says_how_to_pass_it() -> None:
     model = lc.LossModel(functional(), compiled())
     model.compile("sgd")

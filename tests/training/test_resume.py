@@ -138,8 +138,19 @@ def test_a_backup_that_cannot_be_restored_is_named(tmp_path: Path) -> None:
         resumable.fit(resumable.make_model(), lc.TrainingBackup(tmp_path))
 
 
+def test_a_backup_within_an_epoch_of_other_batches_is_refused(tmp_path: Path) -> None:
+    interrupted(lc.TrainingBackup(tmp_path, 4), 5)
+    x, y = resumable.data()
+    with pytest.raises(lc.ArgumentError, match=r"made within an epoch of 6 batches, which has 12 now"):
+        resumable.make_model().fit(x, y, batch_size=4, shuffle=False, verbose=0, callbacks=[lc.TrainingBackup(tmp_path)])
+
+
 @pytest.mark.tensorflow
 def test_wrong_uses_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(lc.ArgumentError, match="backup_dir must be a folder"):
+        resumable.fit(resumable.make_model(), lc.TrainingBackup(file))
     for save_freq in ("batch", 0, -1, 2.5, True):
         with pytest.raises(lc.ArgumentError, match="save_freq must be 'epoch' or a positive number"):
             lc.TrainingBackup(tmp_path, save_freq)

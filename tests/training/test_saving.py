@@ -208,6 +208,16 @@ def test_weights_in_several_files_and_models_in_folders_are_saved_by_keras(tmp_p
     assert lc.load_model(tmp_path / "folder").parameters == model.parameters
 
 
+@pytest.mark.tensorflow
+def test_the_older_format_is_loaded(tmp_path: Path) -> None:
+    model = model_of("sequential")
+    train(model, 2)
+    model.save(tmp_path / "model.h5")
+    loaded = lc.load_model(tmp_path / "model.h5")
+    assert loaded.parameters == model.parameters
+    np.testing.assert_array_equal(loaded.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
 def test_a_fresh_process_loads_in_safe_mode(tmp_path: Path) -> None:
     model = model_of("sequential")
     train(model, 2)
