@@ -138,8 +138,8 @@ class FormulaLayer(keras.layers.Layer):
         shape = self.PARAMETERS[name]["shape"]
         fits = all(m in (1, n) or isinstance(n, str) for m, n in zip(value.shape[::-1], shape[::-1], strict=False))
         if value.ndim > len(shape) or not fits:
-            lengths = ", ".join(map(str, shape))
-            raise ValueError(f"{name} {f'has the shape [{lengths}]' if shape else 'is a number'}; a value of shape {value.shape} does not fit.")
+            expected = f"has the shape [{', '.join(map(str, shape))}]" if shape else "is a number"
+            raise ValueError(f"{name} {expected}; a value of shape {value.shape} does not fit.")
         if not np.all(np.isfinite(value)):
             raise ValueError(f"{name} must be finite, not {value}.")
         if (lower is not None and np.any(value < lower)) or (upper is not None and np.any(value > upper)):

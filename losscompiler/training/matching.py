@@ -124,8 +124,9 @@ def match_inputs(loss: LossGraph, x: Any, y: Any) -> dict[str, Any]:
         source = next((data for data in (x, y) if isinstance(data, Mapping) and name in data), None)
         if source is None:
             entries = " and ".join(f"{what} has {_list(data)}" for what, data in (("x", x), ("y", y)) if isinstance(data, Mapping))
+            missing = f"data for the loss's input '{name}' are missing" + (f": {entries}" if entries else "")
             raise ArgumentError(
-                f"data for the loss's input '{name}' are missing{entries and ': '}{entries}. Pass a dictionary with an entry '{name}' as x or as y, "
+                f"{missing}. Pass a dictionary with an entry '{name}' as x or as y, "
                 f"such as fit({{'x': x, '{name}': {name}}}, y), or a tuple of the net's and the loss's inputs, such as fit((x, {name}), y)."
             )
         found[name] = source[name]

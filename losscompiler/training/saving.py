@@ -13,7 +13,6 @@ import keras
 
 from losscompiler.errors import ArgumentError, LossCompilerError
 
-
 _PACKAGE = "losscompiler>"
 """What Keras' registry puts before the names of this package's classes."""
 
