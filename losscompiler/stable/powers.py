@@ -1,4 +1,4 @@
-"""Powers of one base brought together: x**(a - 1)*x is x**a.
+"""Powers of one base brought together: x**(a - 1)*x is x**a, (x**4)**(1/2) is x**2.
 
 The derivative of a power is infinite at 0 for exponents below 1; where the chain rule multiplies it by the base again the
 product is finite, but computed as it stands it is infinity times 0.
@@ -10,11 +10,41 @@ from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.rules import Rule
+from losscompiler.stable.signs import Signs
 
 MERGED_POWERS = Rule(
     "powers of one base", "x**(1/2 - 1)*x", "x**(1/2)", 1e-9, 1e9, "laws of exponents; the left side is infinity times 0 at x = 0"
 )
+POWERS_OF_POWERS = Rule(
+    "power of a power", "(x**4)**(1/2)", "x**2", -1e9, 1e9, "laws of exponents; the derivative of the left side is 0/0 at x = 0"
+)
 _MOST_FACTORS = 16
+
+
+def power_of_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
+    """Return (x**a)**b as abs(x)**(a*b), or ``None`` unless x**a is defined and equal for x and -x, or x is not negative."""
+    inner, outer = _power(node)
+    base, exponent = _power(inner)
+    if outer is None or exponent is None or outer.denominator == exponent.denominator:
+        return None
+    even = exponent.denominator == 1 and exponent % 2 == 0
+    if not even and not (signs.nonnegative(base) and exponent > 0):
+        return None
+    power = exponent * outer
+    if power.denominator != 1 or power % 2 or power < 0:
+        base = graph.simple("abs", base)
+    elif base.op == "abs":
+        base = base.args[0]
+    return base if power == 1 else graph.simple("sqrt", base) if power == Fraction(1, 2) else graph.simple("pow", base, graph.const(power))
+
+
+def _power(node: Node) -> tuple[Node, Fraction | None]:
+    """Return base and exponent of a power with a fixed exponent; ``None`` as the exponent of anything else."""
+    if node.op == "sqrt":
+        return node.args[0], Fraction(1, 2)
+    if node.op == "pow" and node.args[1].op == "const" and isinstance(node.args[1].value, Fraction):
+        return node.args[0], node.args[1].value
+    return node, None
 
 
 def merge_powers(graph: Graph, node: Node) -> Node | None:

@@ -8,14 +8,14 @@ from typing import TypeAlias
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
-from losscompiler.stable import exponentials, log_sums, quotients, two_terms
+from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
-from losscompiler.stable.powers import MERGED_POWERS, merge_powers
+from losscompiler.stable.powers import MERGED_POWERS, POWERS_OF_POWERS, merge_powers
 from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
 from losscompiler.stable.roots import SHARE_OF_ROOT, share_of_root
@@ -53,6 +53,11 @@ def _less_its_part(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     return lambda node: quotients.less_its_part(graph, signs, node)
 
 
+def _power_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
+    signs = Signs(parameters)
+    return lambda node: powers.power_of_power(graph, signs, node)
+
+
 TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(LOG_DOMAIN, lambda graph, parameters: LogDomain(graph, parameters).apply),
     Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
@@ -79,6 +84,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     # -- roots
     Transformation(quotients.LESS_ITS_PART, _less_its_part),
     Transformation(quotients.ROOTS, _on(quotients.root_of_squares)),
+    Transformation(POWERS_OF_POWERS, _power_of_power),
     Transformation(SIGNED, _on(signed)),
 )
 """Applied to the loss as written, before it is differentiated."""

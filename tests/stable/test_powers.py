@@ -25,6 +25,30 @@ def test_gradients_at_a_base_of_zero(formula: str, name: str, expected: object) 
     np.testing.assert_allclose(loss.value_and_gradients(data).gradients[name], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("formula", "value", "slope"),
+    [
+        ("y*sqrt((y - p)**4)", lambda r: r**2, lambda r: -2 * r),
+        ("y*((y - p)**4)**0.75", lambda r: abs(r) ** 3, lambda r: -3 * r * abs(r)),
+        ("y*((y - p)**6)**(1/3)", lambda r: r**2, lambda r: -2 * r),
+        ("y*sqrt(abs(y - p))**4", lambda r: r**2, lambda r: -2 * r),
+        ("y*sqrt((y - p)**6)", lambda r: abs(r) ** 3, lambda r: -3 * r * abs(r)),
+        ("1/sqrt((y - p + 1)**4)", lambda r: (r + 1) ** -2.0, lambda r: 2 * (r + 1) ** -3.0),
+    ],
+)
+def test_powers_of_powers_have_derivatives_where_the_inner_one_is_0(formula: str, value, slope) -> None:
+    loss = lc.compile_loss(formula, findings="ignore")
+    p = np.array([1.0, 1.5, 0.25, 3.0])
+    found = loss.value_and_gradients({"y": np.ones(4), "p": p}, dtype="float64")
+    np.testing.assert_allclose(found.value, value(1 - p), rtol=1e-14)
+    np.testing.assert_allclose(found.gradients["p"], slope(1 - p), rtol=1e-14)
+
+
+def test_a_root_of_a_square_that_may_be_undefined_stays() -> None:
+    loss = lc.compile_loss("sqrt(p)**4", findings="ignore")
+    assert np.isnan(loss.value_and_gradients({"p": [-1.0]}).value[0])
+
+
 @pytest.mark.parametrize("p", [14.0, 17.0, 40.0, 80.0])
 def test_focal_loss_as_in_textbooks_is_accurate_in_float32(p: float) -> None:
     """Truth: -(1 - sigmoid(p))**2*log(sigmoid(p)) in 50 digits."""
