@@ -7,7 +7,8 @@ Student's t-distribution, whose scale s and tail nu are learned within their bou
 The 1003 samples make 15 batches of 64 and a last one of 43, of which one device takes 22 and the other 21: were the means over
 the two shares just averaged, the parameters would go elsewhere. They follow the trajectory of one device to rounding, in
 float32 about 1e-6 of their size. With two GPUs, take "GPU:0" and "GPU:1" and leave out `split_the_cpu`; on JAX,
-`keras.distribution.DataParallel` does the same, if every batch can be divided evenly.
+`keras.distribution.DataParallel` does the same, if every batch can be divided evenly, and over several processes after
+`keras.distribution.initialize`, on CPUs too.
 """
 
 from __future__ import annotations

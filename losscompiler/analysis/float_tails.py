@@ -92,6 +92,11 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
     def none(x: Any, weight: Any) -> Any:
         return (np.asarray(x) == 0) & (np.asarray(weight) == 0)
 
+    def powm1(x: Any, y: Any) -> Any:
+        exponent = y * np.log(np.where(np.asarray(x) > 0, x, 1.0))
+        near = (np.asarray(x) > 0) & (np.abs(exponent) < 0.5)
+        return np.where(near, np.expm1(np.where(near, exponent, 0.0)), np.power(np.asarray(x, dtype=float), y) - 1.0)
+
     def along(function: Callable[..., Any]) -> Callable[..., Any]:
         def apply(node: Any, *operands: Any) -> Any:
             axis = node.attr("axis")
@@ -112,6 +117,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
         "weighted_logaddexp": weighted_logaddexp,
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
+        "powm1": powm1,
         "reciprocal_expm1": lambda x: 1 / np.expm1(x),
         "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),
         "sech_squared": lambda x: np.square(2 / (np.exp(-np.abs(x)) + np.exp(np.minimum(np.abs(x), 700.0)))),

@@ -105,6 +105,11 @@ ELEMENTARY: tuple[Function, ...] = (
         partials=("exp(x - exp(x) - f)",), range=(-inf, 0), monotone=1, definition="log(1 - exp(-exp(x)))", keras="log_cloglog",
     ),
     Function(
+        name="powm1", arguments=("x", "y"), summary="x**y - 1, also near 0", category=_EXP, internal=True,
+        partials=("y*x**(y - 1)", "where(x == 0, 0, (1 + f)*log(x))"), domain=("x > 0 or y is an integer",), definition="x**y - 1",
+        convention="d/dy is 0 at x = 0", keras="powm1",
+    ),
+    Function(
         name="share", arguments=("x", "y"), summary="x/(x + y)", category=_EXP, internal=True, partials=("share(y, x)/(x + y)", "-f/(x + y)"),
         domain=("x + y != 0",), definition="x/(x + y)", keras="part_of_sum",
     ),

@@ -41,6 +41,14 @@ def weighted_reciprocal(x, weight):
     return ops.where(none, ops.zeros_like(x), 1.0 / ops.where(none, ops.ones_like(x), x))
 
 
+def powm1(x, y):
+    """Return x**y - 1, by expm1 where x**y is close to 1."""
+    x, y = alike(x, y)
+    exponent = y * ops.log(ops.where(x > 0, x, ops.ones_like(x)))
+    near = (x > 0) & (ops.abs(exponent) < 0.5)
+    return ops.where(near, ops.expm1(ops.where(near, exponent, ops.zeros_like(exponent))), ops.power(x, y) - 1.0)
+
+
 def part_of_sum(x, y):
     """Return x/(x + y)."""
     return x / (x + y)

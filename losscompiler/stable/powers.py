@@ -18,7 +18,27 @@ MERGED_POWERS = Rule(
 POWERS_OF_POWERS = Rule(
     "power of a power", "(x**4)**(1/2)", "x**2", -1e9, 1e9, "laws of exponents; the derivative of the left side is 0/0 at x = 0"
 )
+POWERS_LESS_1 = Rule(
+    "power less 1", "log(1 - x**y)", "log(-powm1(x, y))", 1e-9, 0.999, "x**y - 1 loses its digits where x**y is close to 1", (0.01, 9)
+)
 _MOST_FACTORS = 16
+
+
+def power_less_1(graph: Graph, node: Node) -> Node | None:
+    """Return x**y - 1 as `powm1`, also inside a logarithm, for a y that may be close to 0."""
+    match node.op, node.args:
+        case "sub", (power, one) if one.is_number(1) and _open(power):
+            return graph.make("powm1", *power.args)
+        case "sub", (one, power) if one.is_number(1) and _open(power):
+            return graph.simple("neg", graph.make("powm1", *power.args))
+        case "log1p" | "weighted_log1p" as op, (Node(op="neg", args=(power,)), *weight) if _open(power):
+            return graph.make(op.replace("1p", ""), graph.simple("neg", graph.make("powm1", *power.args)), *weight)
+    return None
+
+
+def _open(node: Node) -> bool:
+    """Tell whether a node is a power whose exponent varies."""
+    return node.op == "pow" and not node.args[1].constant
 
 
 def power_of_power(graph: Graph, signs: Signs, node: Node) -> Node | None:

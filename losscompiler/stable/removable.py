@@ -96,12 +96,30 @@ class Removable:
             rest = whole.times(factor, -1).times(raised(common, exponent))
             result = self._cancelled(vanishing, rest, exponent)
             if result is not None:
-                return self._where_positive(vanishing.bases, result, node)
+                result = self._where_positive(vanishing.bases, result, node)
+                return self._unless_small(vanishing, whole, result, node)
         for above, below in combinations(found, 2):
             result = self._cancelled_pair(whole, above, below)
             if result is not None:
                 return self._where_positive((*above[2].bases, *below[2].bases), result, node)
         return None
+
+    def _unless_small(self, vanishing: _Vanishing, whole: Product, result: Node, otherwise: Node) -> Node:
+        """Return a form that is used unless (1 + x)**e is small, if x will be taken out of log1p(x) as well.
+
+        Differentiated by x, z*log1p_moment(0, x)*exp_moment(0, e*log1p(x)) with x = z/s is left of four integrals that cancel
+        where (1 + x)**e, which their sum is, is small. Nothing is 0/0 there, so that the power may stay.
+        """
+        for _, smooth, _ in vanishing.parts:
+            exponent = smooth.args[-1] if smooth.op == "exp_moment" else smooth
+            if self.signs.nonnegative(exponent):
+                continue
+            for base, power in product_of(self.graph, exponent).powers:
+                inner = base.args[0] if base.op in ("log1p", "weighted_log1p") else self._less_1(base.args[0]) if base.op == "log" else None
+                if power == 1 and inner is not None and cancels(product_of(self.graph, inner), whole):
+                    self.kept.add(otherwise.index)
+                    return self.graph.simple("where", self.graph.make("lt", exponent, self.graph.const(-1)), otherwise, result)
+        return result
 
     def _smooth(self, base: Node) -> list[tuple[_Vanishing, Product]]:
         """Return the ways in which a factor is something that vanishes times a product."""
@@ -207,7 +225,8 @@ class Removable:
             if vanishing is not None and result is not None:
                 others = [self._again(other, rest) for i, (other, rest) in enumerate(groups) if i != position]
                 before = self._again(common, members)
-                return added(self.graph, [self._where_positive(vanishing.bases, result, before), *others])
+                result = self._unless_small(vanishing, common, self._where_positive(vanishing.bases, result, before), before)
+                return added(self.graph, [result, *others])
         return None
 
     def _again(self, common: Product, members: Sequence[_Member]) -> Node:

@@ -104,6 +104,11 @@ class Signs:
             case "pow":
                 power = whole_exponent(node)
                 return (power is not None and power % 2 == 0) or self.nonnegative(node.args[0])
+            case "log":
+                terms = node.args[0].args if node.args[0].op == "add" else ()
+                return any(term.is_number(1) for term in terms) and all(self.nonnegative(term) for term in terms)
+            case "log1p" | "weighted_log1p":
+                return self.nonnegative(node.args[0])
             case "const":
                 return not isinstance(node.value, Fraction) or node.value >= 0
             case "symbol":

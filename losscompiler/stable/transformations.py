@@ -15,7 +15,7 @@ from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDiffer
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
-from losscompiler.stable.powers import MERGED_POWERS, POWERS_OF_POWERS, merge_powers
+from losscompiler.stable.powers import MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, merge_powers, power_less_1
 from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
 from losscompiler.stable.roots import SHARE_OF_ROOT, share_of_root
@@ -95,7 +95,8 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES, _on(slopes)),
-    Transformation(MERGED_POWERS, lambda graph, parameters: lambda node: merge_powers(graph, node)),
+    Transformation(MERGED_POWERS, _on(merge_powers)),
+    Transformation(POWERS_LESS_1, _on(power_less_1)),
 )
 """Applied to value and gradients after derivation, while powers are still powers."""
 

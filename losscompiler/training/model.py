@@ -37,13 +37,14 @@ class LossModel(SavesWholeFiles, keras.Model):
     - Metrics compare each output with the entry of y of its own name, else with the only target, else the first prediction
       with the first target, the second with the second.
 
-    On several devices, under ``tf.distribute.MirroredStrategy`` or on JAX ``keras.distribution.DataParallel``, the model
-    takes the steps that one device takes on the same global batches; an uneven last one too, which JAX refuses. A loss that
-    reduces over the batch sees all of it on JAX; under ``MirroredStrategy`` it sees one replica's share, and the mean of
-    the replicas' values counts, as of what layers add by ``add_loss``. Under ``MirroredStrategy`` Keras clips the gradient
-    of each share, so that steps with ``clipnorm``, ``global_clipnorm`` or ``clipvalue`` are other ones (`compile` warns),
-    and Keras runs neither ``gradient_accumulation_steps`` nor ``ema_overwrite_frequency``, ``steps_per_execution`` above 1
-    or ``jit_compile``.
+    On several devices, under ``tf.distribute.MirroredStrategy`` or on JAX ``keras.distribution.DataParallel`` (over several
+    processes too, which ``keras.distribution.initialize`` connects, on CPUs as well), the model takes the steps that one
+    device takes on the same global batches; an uneven last one too, which JAX refuses. A loss that reduces over the batch
+    sees all of it on JAX; under ``MirroredStrategy`` it sees one replica's share, and the mean of the replicas' values
+    counts, as of what layers add by ``add_loss``. Under ``MirroredStrategy`` Keras clips the gradient of each share, so
+    that steps with ``clipnorm``, ``global_clipnorm`` or ``clipvalue`` are other ones (`compile` warns), and Keras runs
+    neither ``gradient_accumulation_steps`` nor ``ema_overwrite_frequency``, ``steps_per_execution`` above 1 or
+    ``jit_compile``.
 
     A parameter with ``Parameter(..., trainable=False)`` is a constant that `set_parameters` changes at any time, in a
     callback too: the training step is not compiled again, and the optimizer keeps its state.

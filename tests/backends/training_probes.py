@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -227,11 +229,15 @@ def untrained() -> None:
 
 
 TWO_DEVICES = """
-import contextlib, json, keras, numpy as np
+import contextlib, json, sys, keras, numpy as np
 import losscompiler as lc
 backend = keras.backend.backend()
-if backend == "tensorflow":
+address = sys.argv[1] if len(sys.argv) > 1 else ""
+if address:
+    keras.distribution.initialize(address, num_processes=2, process_id=int(sys.argv[2]))
+if address or backend == "tensorflow":
     import tensorflow as tf
+if backend == "tensorflow":
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 x = np.linspace(0.5, 1.5, 96, dtype="float32").reshape(32, 3)
 y, weight = 1 + x.sum(axis=1), np.linspace(0.5, 2, 32).astype("float32")
@@ -239,7 +245,9 @@ def run():
     net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "softplus", kernel_initializer="ones")])
     model = lc.LossModel(net, lc.compile_loss("(log(y) - log(p))**2 + a*p", {"a": lc.Parameter(0.5, bounds=(0, 1))}, findings="ignore"))
     model.compile(keras.optimizers.SGD(0.1))
-    history = model.fit(x, y, sample_weight=weight, batch_size=16, epochs=2, shuffle=False, verbose=0).history
+    # Several processes ask for a tf.data.Dataset, which Keras deals out to them.
+    data = {"x": tf.data.Dataset.from_tensor_slices((x, y, weight)).batch(16)} if address else {"x": x, "y": y, "sample_weight": weight}
+    history = model.fit(**data, batch_size=None if address else 16, epochs=2, shuffle=False, verbose=0).history
     return [history["loss"], history["a"], net.get_weights()[0].ravel().tolist()]
 found = [run()]
 scope = contextlib.nullcontext()
@@ -259,3 +267,18 @@ def two_devices() -> None:
     one, two = json.loads(in_a_process(TWO_DEVICES, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
     for alone, together in zip(one, two, strict=True):
         near(together, alone)
+
+
+@probe(
+    "two processes train as one, by `keras.distribution.initialize`", TRAINING, long=("tensorflow", "jax", "torch"),
+    lacking=dict.fromkeys(("tensorflow", "torch"), "Keras connects processes on JAX alone"),
+)  # fmt: skip
+def two_processes() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda number: json.loads(in_a_process(TWO_DEVICES, address, str(number))), range(2)))
+    for one, two in found:
+        for alone, together in zip(one, two, strict=True):
+            near(together, alone)

@@ -36,7 +36,7 @@ RANGES = {
     "lgamma_difference": [(0.05, 9), (0.05, 9)], "polygamma_difference": [(1, 1), (0.05, 9), (0.05, 9)], "binet": [(1, 1), (0.05, 9)],
     "exp_moment": [(1, 1), (-9, 9)], "log1p_moment": [(1, 1), (-0.9, 20)], "log1pmx": [(-0.9, 20)], "asinh_moment": [(1, 1), (-20, 20)],
     "bessel_ratio": [(-9, 9)], "bessel_ratio_complement": [(-9, 9)], "weighted_log": [(0.05, 20), (-3, 3)],
-    "weighted_log1p": [(-0.9, 20), (-3, 3)],
+    "weighted_log1p": [(-0.9, 20), (-3, 3)], "powm1": [(0.05, 5), (-3, 3)],
     "weighted_reciprocal": [(0.2, 3), (-3, 3)], "share": [(0.2, 3), (0.2, 3)], "log_cloglog": [(-20, 3)], "log_softplus": [(-20, 20)],
     "reciprocal_expm1": [(0.1, 9)], "weighted_logaddexp": [(-9, 9), (-9, 9), (0.1, 9), (0.1, 9)],
     "log_zero_inflated": [(0.05, 0.95), (-20, -0.01), (0.05, 0.95)], "log_logit_inflated": [(-9, 9), (-20, -0.01)],
