@@ -153,12 +153,28 @@ class Graph:
             return x.args[0] if x.op == "neg" else self.simple("sub", x.args[1], x.args[0]) if x.op == "sub" else None
         if op == "transpose":
             return args[0].args[0] if args[0].op == "transpose" else None
+        if op == "not":
+            return args[0].args[0] if args[0].op == "not" else None
+        if op in ("and", "or"):
+            return args[0] if args[0] is args[1] else None
         if op == "where":
-            return args[1] if args[1] is args[2] else None
+            return self._where(*args)
         if op not in ("add", "sub", "mul", "div", "pow"):
             return None
         x, y = args
         return _RULES[op](self, x, y)
+
+    def _where(self, condition: Node, yes: Node, no: Node) -> Node | None:
+        """Return a choice of one side, or one in which nothing is chosen by the same condition twice."""
+        if yes is no:
+            return yes
+        if condition.op == "not":
+            return self.simple("where", condition.args[0], no, yes)
+        shorter = [
+            side.args[kept] if side.op == "where" and side.args[0] is condition else side for kept, side in ((1, yes), (2, no))
+        ]
+        before, after = (ax.broadcast(condition.axes, *(side.axes for side in sides)) for sides in ((yes, no), shorter))
+        return self.simple("where", condition, *shorter) if shorter != [yes, no] and before == after else None
 
     def _add(self, x: Node, y: Node) -> Node | None:
         if x.is_number(0):
