@@ -69,6 +69,14 @@ class _KerasWriter(ModuleWriter):
         blocks = [f"{self._docstring()}\n\n{header}", self._tables(), *definitions, *functions, _layer_class(), self._class()]
         return "\n\n\n".join(blocks) + "\n"
 
+    def _conversion(self) -> list[str]:
+        names = [self.program.names[name] for name in (*self.loss.data, *self.loss.parameters)]
+        if self.program.wide or not names:
+            return []  # `double_inside` does
+        # PyTorch multiplies no array of NumPy by a tensor.
+        self.writer.used.add("alike")
+        return [f"{', '.join(names)}{',' if len(names) == 1 else ''} = alike({self.arguments})"]
+
     def _loss(self) -> str:
         order = {name: position for position, name in enumerate(self.loss.variables)}
         returned = [

@@ -140,6 +140,7 @@ class ModuleWriter:
                 backward.append(f"{local} = {text}")
                 text = local
             returned.append(text)
+        body += self._conversion()
         body += self._alignment()
         if self.loss.constants:
             self.writer.uses_dtype = True
@@ -178,6 +179,10 @@ class ModuleWriter:
             "    return loss, pullback",
         ]
         return "\n".join(lines)
+
+    def _conversion(self) -> list[str]:
+        """Return the lines that make tensors of whatever comes in."""
+        return []
 
     def _alignment(self) -> list[str]:
         predictions = [self.program.names[name] for name in self.loss.predictions]

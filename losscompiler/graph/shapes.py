@@ -25,8 +25,9 @@ def show(shape: Shape) -> str:
 def align(loss: LossGraph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Give targets and inputs whose rank is one less than the predictions' a trailing axis of length 1.
 
-    A target gets it whatever the sizes. An input gets it if its lengths can be those of the predictions' leading axes;
-    other inputs, and those that are only looked up by position, stay as they are: they are tables.
+    A target gets it whatever the sizes; one of a rank more whose last axis has length 1 loses that. An input gets it
+    if its lengths can be those of the predictions' leading axes; other inputs, and those that are only looked up by
+    position, stay as they are: they are tables.
     """
     aligned = dict(shapes)
     predictions = [shapes[name] for name in loss.predictions]
@@ -37,6 +38,8 @@ def align(loss: LossGraph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     tables = lookup_tables(loss.loss)
     for name in (*loss.targets, *loss.inputs):
         shape = shapes[name]
+        if name in loss.targets and name not in tables and len(shape) == rank + 1 > 1 and shape[-1] == 1:
+            aligned[name] = shape[:-1]
         if len(shape) != rank - 1 or name in tables:
             continue
         fits = all(n == m or n is None or m is None for n, m in zip(shape, lead, strict=True))

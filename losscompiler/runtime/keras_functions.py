@@ -18,8 +18,10 @@ from keras import ops
 
 # ------------------------------------------------------------------------------------------- shapes and broadcasting
 def align_target(target, *predictions):
-    """Give a target whose rank is one less than the predictions' a trailing axis of length 1, whatever the sizes."""
+    """Give a target whose rank is one less than the predictions' a trailing axis of length 1; from one of a rank more, take it."""
     rank = max((len(prediction.shape) for prediction in predictions), default=len(target.shape))
+    if len(target.shape) == rank + 1 > 1 and tuple(target.shape)[-1] == 1:
+        return ops.squeeze(target, -1)
     return ops.expand_dims(target, -1) if len(target.shape) == rank - 1 else target
 
 

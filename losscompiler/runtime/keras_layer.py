@@ -20,8 +20,8 @@ class FormulaLayer(keras.layers.Layer):
     whatever the dtype policy, as Keras' own losses are, unless the layer is given a ``dtype`` of its own.
 
     The layer trains as a part of a model that has the targets among its inputs and the layer's value as its output,
-    compiled with ``loss=lambda _, value: value``. Given to ``compile(loss=layer)`` it is called but never trained: Keras
-    takes no weights from a loss.
+    compiled with a loss that returns its second argument (a registered function, if the model is to be saved or
+    cloned). Given to ``compile(loss=layer)`` it is called but never trained: Keras takes no weights from a loss.
     """
 
     def __init__(self, initial=None, **kwargs):
@@ -123,7 +123,8 @@ class FormulaLayer(keras.layers.Layer):
         legal = {name: self._legal(name, value) for name, value in values.items()}
         for name, value in legal.items():
             if name not in self._parameter_weights:
-                raise ValueError(f"{name!r} has no value yet: its length is that of a prediction's last axis. Call the layer first.")
+                lengths = " and ".join(map(repr, sorted(self.open_lengths)))
+                raise ValueError(f"{name!r} has no value yet: the weights wait for the length of {lengths}. Call the layer first.")
             weight = self._parameter_weights[name]
             weight.assign(unbounded(np.broadcast_to(value, weight.shape), *self.PARAMETERS[name]["bounds"]))
 
@@ -148,7 +149,8 @@ class FormulaLayer(keras.layers.Layer):
 
     def call(self, data):
         """Return the loss of data given in the order of ``DATA``."""
-        arrays = [ops.cast(array, self.compute_dtype) for array in data]
+        # Keras describes a list of one tensor by the tensor.
+        arrays = [ops.cast(array, self.compute_dtype) for array in (data if isinstance(data, (list, tuple)) else [data])]
         return self._in_order(self.formula(*arrays, *(ops.cast(value, self.compute_dtype) for value in self.constrained().values())))
 
     @staticmethod
@@ -174,7 +176,8 @@ class FormulaLayer(keras.layers.Layer):
 
     def compute_mask(self, data, masks):
         """Return where every masked prediction is valid."""
-        found = [mask for name, mask in zip(self.DATA, masks or (), strict=False) if name in self.PREDICTIONS and mask is not None]
+        masks = masks if isinstance(masks, (list, tuple)) else [masks]
+        found = [mask for name, mask in zip(self.DATA, masks, strict=False) if name in self.PREDICTIONS and mask is not None]
         valid = found[0] if found else None
         for mask in found[1:]:
             valid = ops.logical_and(valid, mask)

@@ -28,8 +28,9 @@ class TrainingBackup(keras.callbacks.Callback):
         model.fit(x, y, epochs=100, shuffle=False, callbacks=[lc.TrainingBackup("backup", save_freq=1000)])
 
     Run the same script again after the process was killed, at whatever moment: weights, loss parameters, optimizer and
-    metrics end as those of a run that was never interrupted do. A backup holds the net's and the loss's weights, the
-    optimizer's state, the states of dropout and other random layers, the metrics, and the place: epoch and batch. It is
+    metrics end as those of a run that was never interrupted do. A backup holds the net's and the loss's weights, which
+    parameters are frozen, the optimizer's state, the states of dropout and other random layers, the metrics, and the place:
+    epoch and batch. It is
     written beside the last one and then renamed, so that there is a whole one at every moment. Any Keras model will do, on
     any backend, under ``MirroredStrategy`` too; training over several processes will not.
 
@@ -108,6 +109,9 @@ class TrainingBackup(keras.callbacks.Callback):
         steps, now = state.get("steps"), self.params.get("steps")
         if state["batch"] and None not in (steps, now) and steps != now:
             raise ValueError(f"it was made within an epoch of {steps} batches, which has {now} now")
+        if state.get("frozen") is not None:
+            model.freeze(*state["frozen"])
+            model.unfreeze(*set(_frozen(model) or ()).difference(state["frozen"]))
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         model.load_weights(backup / _WEIGHTS)
@@ -158,6 +162,7 @@ class TrainingBackup(keras.callbacks.Callback):
             "epoch": epoch,
             "batch": batch,
             "steps": self.params.get("steps"),
+            "frozen": _frozen(model),
             "logs": {name: np.asarray(value).tolist() for name, value in (logs or {}).items()},
             "metrics": _values(model.metrics_variables),
             "random": _values(_random_states(model)),
@@ -190,6 +195,12 @@ class TrainingBackup(keras.callbacks.Callback):
         # Renamed first: what is deleted only in part must not be taken for a backup.
         gone = backup.rename(self.backup_dir / f"{_DISCARDED}-{backup.name}")
         shutil.rmtree(gone)
+
+
+def _frozen(model: Any) -> list[str] | None:
+    """Return which of the loss's parameters do not train; ``None`` for a model that has no loss of this package."""
+    layer = getattr(model, "loss_layer", None)
+    return None if layer is None else list(layer.frozen)
 
 
 def _random_states(model: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from losscompiler.errors import ArgumentError, UntrainedLossError
+from losscompiler.errors import ArgumentError, LossWarning, UntrainedLossError
+from losscompiler.graph.node import reachable
 from losscompiler.graph.shapes import complete, infer
 from losscompiler.pipeline import Stages
 from losscompiler.runtime.keras_layer import FormulaLayer
@@ -173,7 +175,19 @@ class LossLayer(FormulaLayer):
         """Refuse data whose shapes do not fit, before Keras wraps the error in its own."""
         graph = self.stages.graph
         shapes = [tuple(array.shape) if hasattr(array, "shape") else np.shape(array) for array in arrays]
-        infer(graph, complete(graph, dict(zip(graph.data, shapes, strict=True))))
+        found = infer(graph, complete(graph, dict(zip(graph.data, shapes, strict=True))))
+        kinds = {name: str(getattr(array, "dtype", "")) for name, array in zip(graph.data, arrays, strict=True)}
+        for node in reachable([graph.loss]):
+            if node.op != "gather" or node.args[1].op != "symbol" or "float" not in kinds.get(node.args[1].name, ""):
+                continue
+            name, text = node.args[1].name, graph.source.slice(node.span) if node.span is not None else "the formula"
+            lengths = [found[arg.index][-1:] for arg in node.args]
+            if lengths[0] == lengths[1] and lengths[0] not in ((), (1,), (None,)):
+                warnings.warn(
+                    f"{text} takes each element of '{name}' as a position, but '{name}' holds floats, as many a sample as there are "
+                    f"classes. If it is one-hot, write sum({name}*...) in place of {text}; if it does hold positions, pass integers.",
+                    LossWarning, stacklevel=4,
+                )  # fmt: skip
 
     def formula(self, *arrays: Any) -> Any:
         """Return the loss of data and parameters, with the derivative that was asked for."""

@@ -117,6 +117,16 @@ def metric_targets(loss: LossGraph, y: Any, y_pred: Any, output_names: Sequence[
     return {key: found.get(key) for key in keys} if isinstance(y_pred, Mapping) else [found.get(key) for key in keys]
 
 
+def metric_weights(loss: LossGraph, sample_weight: Any, y_pred: Any, output_names: Sequence[str] = ()) -> Any:
+    """Return the weights of samples that belong to each output, in the form of y_pred; ``None`` unless each target has its own."""
+    names = loss.targets
+    by_name = isinstance(sample_weight, Mapping) and set(sample_weight) == set(names)
+    by_position = isinstance(sample_weight, tuple | list) and len(sample_weight) == len(names)
+    if len(names) < 2 or not (by_name or by_position) or not isinstance(y_pred, Mapping | tuple | list):
+        return None
+    return metric_targets(loss, sample_weight, y_pred, output_names)
+
+
 def match_inputs(loss: LossGraph, x: Any, y: Any) -> dict[str, Any]:
     """Return the loss's inputs by name; see `match_data`."""
     found: dict[str, Any] = {}

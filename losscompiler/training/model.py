@@ -9,9 +9,10 @@ import keras
 from keras import tree
 
 from losscompiler.errors import ArgumentError
+from losscompiler.training import matching
 from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, mask_of, restrict
 from losscompiler.training.layer import LossLayer
-from losscompiler.training.matching import inputs_beside_y, match_data, match_inputs, match_predictions, metric_targets, split_x
+from losscompiler.training.matching import inputs_beside_y, match_data, match_inputs, match_predictions, split_x
 from losscompiler.training.reduction import Reduction, spread
 from losscompiler.training.replicas import warn_of_clipping
 from losscompiler.training.saving import SavesWholeFiles
@@ -34,6 +35,8 @@ class LossModel(SavesWholeFiles, keras.Model):
     - Further inputs of the loss come from entries of a dictionary x or y of that name, or stand behind the net's own
       inputs in a tuple x, in the order of the loss. The net does not see them, unless it has an input of that name; a
       subclassed net of which one array is left gets that array itself.
+    - Sample weights are one array: the loss has one value a sample. Of several, one a target, the loss takes the mean, and
+      weighted metrics that of their own target. What is to weigh single terms of the loss is an input of the formula.
     - Metrics compare each output with the entry of y of its own name, else with the only target, else the first prediction
       with the first target, the second with the second.
 
@@ -75,6 +78,18 @@ class LossModel(SavesWholeFiles, keras.Model):
             raise ArgumentError("the loss has no prediction, so that the net would never train. Use a LossLayer alone.")
         self._graph = graph
         self._reduction = Reduction(graph, self.loss_layer.stages.program)
+        self._build_at_once()
+
+    def _build_at_once(self) -> None:
+        """Build the loss if the net knows its outputs: all weights exist before the first batch, as those of Keras' models do."""
+        outputs = getattr(self.net, "outputs", None) if isinstance(self.net, keras.Model) else None
+        if not outputs or not self.net.built:
+            return
+        y_pred = outputs[0] if isinstance(self.net, keras.Sequential) else self.net.output
+        found = match_predictions(self._graph, y_pred, self.output_names or ())
+        if all(found[name].shape[-1] is not None for name in self.loss_layer.open_lengths):
+            self._build_loss(y_pred)
+            self.built = True
 
     # -- parameters
     @property
@@ -130,8 +145,9 @@ class LossModel(SavesWholeFiles, keras.Model):
     # -- the net
     def call(self, x: Any, training: bool | None = None) -> Any:
         """Return the net's output."""
-        del training  # Keras hands it on to the net itself
-        y_pred = self.net(split_x(self._graph, x, self._net_inputs)[0] if self._knows(x) else x)
+        x = split_x(self._graph, x, self._net_inputs)[0] if self._knows(x) else x
+        # On JAX the model is called without the context from which its layers would learn that it trains.
+        y_pred = self.net(x, training=training)
         self._build_loss(y_pred)
         return y_pred
 
@@ -250,9 +266,12 @@ class LossModel(SavesWholeFiles, keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Update metrics, each with the target that belongs to its output, and return all results."""
         if self._compile_metrics is not None:
-            y = metric_targets(self._graph, y, y_pred, self.output_names or ())
-            weight = self._reduction.joint(sample_weight)
-            sample_weight = None if weight is None else tree.map_structure(lambda output: spread(weight, mask_of(output)), y_pred)
+            weights = matching.metric_weights(self._graph, sample_weight, y_pred, self.output_names or ())
+            if weights is None:
+                weight = self._reduction.joint(sample_weight)
+                weights = tree.map_structure(lambda output: weight, y_pred)
+            sample_weight = tree.map_structure(lambda weight, output: spread(weight, mask_of(output)), weights, y_pred)
+            y = matching.metric_targets(self._graph, y, y_pred, self.output_names or ())
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, *args: Any) -> Any:

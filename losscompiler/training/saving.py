@@ -29,7 +29,7 @@ def load_model(path: str | PathLike[str], **options: Any) -> Any:
         options: those of `keras.saving.load_model`: ``custom_objects``, ``compile``, ``safe_mode``.
 
     Returns:
-        The model, with its optimizer's state if it was compiled.
+        The model, with its optimizer's state if it was compiled; of an ``.h5`` file without, see Keras.
 
     Raises:
         LossCompilerError: if what the file says about a loss was written by a newer version, or is damaged.

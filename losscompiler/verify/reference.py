@@ -236,10 +236,10 @@ def lower(array: Any) -> Array:
 
 
 def _aligned(loss: LossGraph, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Give data whose rank is one less than the predictions' a trailing axis of length 1, as the language says."""
+    """Give data trailing axes of length 1, or take them, as the language says."""
     shapes = align(loss, {name: np.shape(array) for name, array in arrays.items()})
     return {
-        name: array if np.shape(array) == shapes[name] else np.asarray(array, dtype=object).reshape((*np.shape(array), 1))
+        name: array if np.shape(array) == shapes[name] else np.asarray(array, dtype=object).reshape(shapes[name])
         for name, array in arrays.items()
     }
 

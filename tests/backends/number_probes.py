@@ -67,6 +67,18 @@ def every_loss_of_the_catalogue() -> None:
     assert len(compared) > (0.95 if find_spec("torch") else 0.7) * len(lc.catalog)
 
 
+@probe("the emitted functions take arrays of NumPy", VALUES)
+def arrays_of_numpy() -> None:
+    for text in ("param w[p] in (0, 4) = 1\nsum(w*(y - p)**2 - log(w))", "where(y > 1, a*(y - p)**2, p)", "a*lbeta(p, 2) + y"):
+        loss = compiled(text, None if "param" in text else {"a": 1.0})
+        arrays = [Y[:, None], X[:, :1], np.ones(1, "float32")]
+        value, gradients = loss.module.value(*arrays), loss.module.gradients(*arrays)
+        expected = loss.value_and_gradients(dict(zip("yp", arrays, strict=False)))
+        near(value, expected.value)
+        near(gradients[0], expected.gradients["p"])
+        near(loss.module.loss(*arrays), expected.value)
+
+
 @probe("a wrong derivative does not pass `check_gradients`", VALUES)
 def a_wrong_derivative_is_found() -> None:
     loss = compiled("(y - p)**2 + a*p", {"a": 0.5})

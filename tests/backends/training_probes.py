@@ -86,6 +86,22 @@ def mixed_bfloat16() -> None:
     mixed("mixed_bfloat16", "SGD")
 
 
+@probe("nets that do something else in training (dropout, noise, batch normalization), as under Keras' own losses", TRAINING)
+def nets_with_a_training_mode() -> None:
+    def net() -> keras.Sequential:
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.BatchNormalization(), keras.layers.GaussianNoise(0.1, seed=1), keras.layers.Dropout(0.3, seed=2)]
+        return keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(1)])
+
+    ours, keras_own = model_of(compiled("(y - p)**2"), net=net()), net()
+    keras_own.compile(keras.optimizers.SGD(0.01), loss="mse")
+    near(train(ours)["loss"], train(keras_own, y=Y[:, None])["loss"])
+    for found, expected in zip(ours.net.get_weights(), keras_own.get_weights(), strict=True):
+        near(found, expected, atol=1e-6)
+    assert abs(array(ours.net.layers[0].moving_mean)).max() > 0.01
+    near(ours.evaluate(X, Y, verbose=0), keras_own.evaluate(X, Y[:, None], verbose=0))
+
+
 @probe("sample weights and class weights, as Keras' own losses", TRAINING)
 def weights() -> None:
     ours, keras_own = model_of(compiled("(y - p)**2")), linear()

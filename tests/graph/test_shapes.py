@@ -15,7 +15,7 @@ def evaluate(formula: str, **data: object) -> lc.CompiledLoss:
 @pytest.mark.parametrize(
     ("formula", "shapes"),
     [
-        ("(y - p)**2", {"y": (3, 1), "p": (3,)}),
+        ("(y - p)**2", {"y": (3, 3), "p": (3,)}),
         ("prediction m, s\nm*s", {"m": (3, 1), "s": (3,)}),
         ("input w\nw*(y - p)**2", {"w": (3, 1), "y": (3,), "p": (3,)}),
         ("input w\nw*mean((y - p)**2, axis=(1, 2))", {"w": (2,), "y": (2, 3, 4), "p": (2, 3, 4)}),

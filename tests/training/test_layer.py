@@ -230,5 +230,11 @@ class HarnessTest(keras_testing.TestCase):
     def test_a_length_that_is_open(self) -> None:
         self.run_on("param w[p] > 0 = 1\nsum(w*abs(y - p))", (2,), 1)
 
+    def test_one_datum(self) -> None:
+        self.run_layer_test(
+            lc.LossLayer, init_kwargs={"loss": compiled("target y\nparam m = 0\n(y - m)**2", {})}, input_shape=(2, 3),
+            expected_output_shape=(2, 3), expected_num_trainable_weights=1, expected_num_losses=0, supports_masking=True,
+        )  # fmt: skip
+
     def test_without_parameters(self) -> None:
         self.run_on("logsumexp(p) - sum(y*p)", (2,), 0)

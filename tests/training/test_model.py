@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -298,3 +300,60 @@ def test_weights_and_masks_need_a_loss_for_each_sample() -> None:
     model.compile("sgd")
     with pytest.raises(ArgumentError, match="carries a mask"):
         model.evaluate(np.ones((3, 4)), np.zeros((3, 4, 2)), verbose=0)
+
+
+# ------------------------------------------------------------------------------------------- as soon as the net is built
+VECTOR = "param w[p] > 0 = 1\nparam s = 1\nw*(y - p)**2 - log(w) + s**2"
+
+
+@pytest.mark.parametrize("make", [linear, functional, nested])
+def test_a_built_net_makes_a_built_model(make, tmp_path) -> None:
+    model = lc.LossModel(make(), compiled(VECTOR))
+    assert model.built
+    assert model.count_params() == model.net.count_params() + 2
+    model.compile("sgd")
+    model.set_parameters(s=2.0, w=[0.5])
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = lc.LossModel(make(), compiled(VECTOR))
+    other.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose([other.parameters["s"], *other.parameters["w"]], [2, 0.5], rtol=1e-6)
+    model.fit(X, Y, verbose=0, callbacks=[keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))])
+
+
+def test_a_net_of_unknown_output_waits_for_the_first_batch() -> None:
+    model = lc.LossModel(Subclassed(), compiled(VECTOR))
+    assert not model.built
+    with pytest.raises(ValueError, match=r"'s' has no value yet: the weights wait for the length of 'p'. Call the layer first"):
+        model.set_parameters(s=2.0)
+    model.compile("sgd")
+    model.fit(X, Y, verbose=0)
+    model.set_parameters(s=2.0)
+
+
+def test_predictions_that_do_not_fit_are_said_when_the_model_is_made() -> None:
+    with pytest.raises(ArgumentError, match="the loss has the predictions m, s, but the net has one output"):
+        lc.LossModel(functional(), compiled("prediction m, s\nlog(s) + ((y - m)/s)**2"))
+
+
+# ------------------------------------------------------------------------------------------------------- usual mistakes
+def test_one_hot_labels_as_positions_are_warned_of() -> None:
+    labels = np.arange(24) % 3
+    for y in (labels, labels[:, None], labels.astype("float32"), np.eye(3, dtype="int32")[labels]):
+        model = lc.LossModel(linear(3), compiled("logsumexp(p) - p[y]"))
+        model.compile("sgd", run_eagerly=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", lc.LossWarning)
+            model.fit(X, y, verbose=0)
+    with pytest.warns(lc.LossWarning, match=r"p\[y\] takes each element of 'y' as a position, but 'y' holds floats.* write sum\(y"):
+        model.fit(X, np.eye(3, dtype="float32")[labels], verbose=0)
+
+
+def test_targets_with_an_axis_more_than_predictions() -> None:
+    nets = [keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "softplus", kernel_initializer="ones"), *more])
+            for more in ([], [keras.layers.Reshape(())])]  # fmt: skip
+    histories = []
+    for net in nets:
+        model = lc.LossModel(net, compiled(params={"a": 0.5}))
+        model.compile("sgd")
+        histories.append(model.fit(X, Y[:, None], epochs=2, shuffle=False, verbose=0).history)
+    assert histories[0] == histories[1]

@@ -224,6 +224,22 @@ def test_several_outputs_train_as_in_keras(form: str, places: list) -> None:
         np.testing.assert_allclose(weight, other, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("form", "places"), HEADS)
+@pytest.mark.parametrize("named", [False, True])
+def test_weighted_metrics_take_the_weights_of_their_own_target(form: str, places: list, named: bool) -> None:
+    model = lc.LossModel(two_headed(form), compiled("target u, v\nprediction m, s\n(u - m)**2 + 3*abs(v - s)", inputs=[]))
+    model.compile("sgd", weighted_metrics={"m": ["mse"], "s": ["mae"]})
+    other = WEIGHT[::-1].copy()
+    y, weights = ({"u": Y, "v": 2 * Y}, {"u": WEIGHT, "v": other}) if named else ((Y, 2 * Y), (WEIGHT, other))
+    found = model.evaluate(X, y, sample_weight=weights, verbose=0, return_dict=True)
+    m, s = (model.predict(X, verbose=0)[place] for place in places)
+    assert found["m_mse"] == pytest.approx(np.average((Y - m)[:, 0] ** 2, weights=WEIGHT), rel=1e-5)
+    assert found["s_mae"] == pytest.approx(np.average(abs(2 * Y - s)[:, 0], weights=other), rel=1e-5)
+    # The loss has one value a sample, and so one weight.
+    loss = ((Y - m) ** 2 + 3 * abs(2 * Y - s))[:, 0]
+    assert found["loss"] == pytest.approx(np.mean(loss * (WEIGHT + other) / 2), rel=1e-5)
+
+
 def _each(y: Any, weight: Any) -> Any:
     return dict.fromkeys(y, weight) if isinstance(y, dict) else [weight] * len(y)
 

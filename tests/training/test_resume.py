@@ -138,6 +138,27 @@ def test_a_backup_that_cannot_be_restored_is_named(tmp_path: Path) -> None:
         resumable.fit(resumable.make_model(), lc.TrainingBackup(tmp_path))
 
 
+class Freeze(keras.callbacks.Callback):
+    """Freezes a parameter at the beginning of the second epoch, and never again."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch == 1:
+            self.model.freeze("a")
+            self.model.unfreeze("c")
+
+
+def test_what_is_frozen_stays_frozen(tmp_path: Path) -> None:
+    whole = resumable.make_model()
+    resumable.fit(whole, Freeze())
+    model = resumable.make_model()
+    with pytest.raises(KeyboardInterrupt):
+        resumable.fit(model, Freeze(), lc.TrainingBackup(tmp_path), Interruption(15))
+    model = resumable.make_model()
+    resumable.fit(model, Freeze(), lc.TrainingBackup(tmp_path))
+    assert model.loss_layer.frozen == whole.loss_layer.frozen == ("a",)
+    assert_same_state(resumable.state_of(model), resumable.state_of(whole))
+
+
 def test_a_backup_within_an_epoch_of_other_batches_is_refused(tmp_path: Path) -> None:
     interrupted(lc.TrainingBackup(tmp_path, 4), 5)
     x, y = resumable.data()
