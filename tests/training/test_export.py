@@ -29,11 +29,22 @@ def trained(text: str = TEXT, *data, net: keras.Model | None = None) -> lc.LossM
     return model
 
 
+ON_TORCH = keras.backend.backend() == "torch"
+not_on_torch = pytest.mark.skipif(ON_TORCH, reason="Keras writes no SavedModel on PyTorch")
+
+
+@pytest.mark.skipif(not ON_TORCH, reason="what PyTorch lacks")
+def test_pytorch_says_where_a_model_can_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(lc.ArgumentError, match=r"On PyTorch, export the net alone.*KERAS_BACKEND=tensorflow"):
+        lc.export_with_loss(trained(), tmp_path / "model", X, Y)
+
+
 def by_hand(model: lc.LossModel) -> np.ndarray:
     p, (a, w) = model.predict(X, verbose=0)[:, 0].astype(float), model.parameters.values()
     return w[0] * (np.log(Y) - np.log(p)) ** 2 + a * p - np.log(w[0])
 
 
+@not_on_torch
 def test_the_net_alone(tmp_path: Path) -> None:
     model = trained()
     model.export(tmp_path / "net", verbose=False)
@@ -98,6 +109,7 @@ print(json.dumps([v.numpy().tolist() for v in (loss, named, default, served.serv
     np.testing.assert_allclose(gradient, tape.gradient(value, x), rtol=1e-4, atol=1e-6)
 
 
+@not_on_torch
 def test_several_outputs_targets_and_inputs(tmp_path: Path) -> None:
     x = keras.Input((3,), name="x")
     outputs = {"m": keras.layers.Dense(1)(x), "s": keras.layers.Dense(1, activation="softplus")(x)}
@@ -111,6 +123,7 @@ def test_several_outputs_targets_and_inputs(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.mean(found), model.evaluate(*data, verbose=0), rtol=1e-5)
 
 
+@not_on_torch
 def test_time_steps_and_a_loss_without_targets(tmp_path: Path) -> None:
     sequences = RNG.uniform(0.5, 1.5, (4, 5, 3)).astype("float32")
     net = keras.Sequential([keras.Input((5, 3)), keras.layers.Dense(2)])
@@ -121,6 +134,7 @@ def test_time_steps_and_a_loss_without_targets(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, model.parameters["a"] * np.sum(model.predict(sequences, verbose=0) ** 2, axis=2), rtol=1e-5)
 
 
+@not_on_torch
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     unbuilt = lc.LossModel(keras.Sequential([keras.layers.Dense(1)]), lc.compile_loss("(y - p)**2"))
     with pytest.raises(lc.ArgumentError, match="Call it on some data first"):

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.ops import convert_to_numpy as array
 
 import losscompiler as lc
 from losscompiler.training.saving import whole_file
@@ -164,7 +165,7 @@ def test_a_layer_is_copied(duplicate: Callable[[Any], Any]) -> None:
     layer.set_parameters(a=0.125)
     again = duplicate(layer)
     layer.set_parameters(a=0.5)
-    np.testing.assert_allclose(again(np.array([1.0]), np.array([3.0])), [0.5], rtol=1e-6)
+    np.testing.assert_allclose(array(again(np.array([1.0]), np.array([3.0]))), [0.5], rtol=1e-6)
 
 
 # --------------------------------------------------------------------------------------------------- whole files only
