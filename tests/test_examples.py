@@ -41,6 +41,7 @@ def test_there_are_examples() -> None:
     assert len(NAMES) >= 7
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", IN_THIS_PROCESS)
 def test_it_says_what_it_is_for_and_reports_finite_figures(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = load(name)
@@ -100,6 +101,7 @@ def test_resume_training() -> None:
     assert found["loss"] < 1e-6
 
 
+@pytest.mark.long
 def test_learned_temperature() -> None:
     found = figures("learned_temperature")
     assert found["trainable_weights"] == 1
@@ -118,6 +120,7 @@ def test_expected_calibration_error_of_a_case_worked_by_hand() -> None:
     assert error(logits, np.array([0, 0, 0, 1, 0, 1]), temperature=1e6) == pytest.approx(1 / 6, rel=1e-5)  # sure to 1/2, right 4 of 6 times
 
 
+@pytest.mark.long
 def test_multitask_uncertainty() -> None:
     found = figures("multitask_uncertainty")
     assert found["learned"]["accuracy"] > found["plain"]["accuracy"] + 0.15
@@ -129,6 +132,7 @@ def test_multitask_uncertainty() -> None:
     assert "w_ink -> 0" in found["finding"]
 
 
+@pytest.mark.long
 def test_heteroscedastic_regression() -> None:
     from sklearn.datasets import load_diabetes
     from sklearn.linear_model import LinearRegression
@@ -153,6 +157,7 @@ def test_heteroscedastic_regression() -> None:
     assert found["constant"]["unseen"] == pytest.approx(np.mean(unseen), abs=0.01)
 
 
+@pytest.mark.long
 def test_focal_loss() -> None:
     found = figures("focal_loss")
     learned, fixed = found["learned"], found["fixed"]
@@ -167,6 +172,7 @@ def test_focal_loss() -> None:
     assert "gamma -> 5" in found["findings"][0]
 
 
+@pytest.mark.long
 def test_metric_learning() -> None:
     found = figures("metric_learning")
     assert found["before"]["accuracy"] < 0.4
