@@ -93,9 +93,8 @@ class Stages:
         wanted = [found.value, *(node for node in found.by_name.values() if node is not None)]
         place = economise(stable.graph, [*wanted, *stable.definitions.values()])
         wide = bool(repairs) or loses_digits(self.graph, [place[node.index] for node in wanted])
-        if not wide:
-            guarded = guard(stable, list(place.values()))
-            place = {index: guarded[node.index] for index, node in place.items()}
+        guarded = guard(stable, list(place.values()))
+        place = {index: guarded[node.index] for index, node in place.items()}
         lowered = replace(
             found, value=place[found.value.index],
             by_name={name: None if node is None else place[node.index] for name, node in found.by_name.items()},

@@ -21,7 +21,30 @@ POWERS_OF_POWERS = Rule(
 POWERS_LESS_1 = Rule(
     "power less 1", "log(1 - x**y)", "log(-powm1(x, y))", 1e-9, 0.999, "x**y - 1 loses its digits where x**y is close to 1", (0.01, 9)
 )
+LOG_OF_POWERS = Rule(
+    "log of 1 + a power", "log(1 + x**y)", "softplus(y*log(x))", 1e-9, 1e9, "x**y overflows for large exponents", (0.01, 9)
+)
 _MOST_FACTORS = 16
+
+
+class LogOfPower:
+    """Takes the logarithm of 1 + x**y for a y that varies."""
+
+    def __init__(self, graph: Graph, signs: Signs) -> None:
+        self.graph = graph
+        self.signs = signs
+        self.kept: set[int] = set()
+
+    def apply(self, node: Node) -> Node | None:
+        """Return log(1 + x**y) as softplus(y*log(x)) for a positive x."""
+        if node.op != "log1p" or not _open(node.args[0]) or node.index in self.kept:
+            return None
+        graph, (base, exponent) = self.graph, node.args[0].args
+        result = graph.simple("softplus", graph.simple("mul", exponent, graph.simple("log", base)))
+        if self.signs.positive(base):
+            return result
+        self.kept.add(node.index)
+        return graph.simple("where", graph.make("gt", base, graph.const(0)), result, node)
 
 
 def power_less_1(graph: Graph, node: Node) -> Node | None:

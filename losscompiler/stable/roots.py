@@ -14,7 +14,24 @@ from losscompiler.stable.terms import Product, power_product, product_of, single
 SHARE_OF_ROOT = Rule(
     "factor over the root of its product", "x/sqrt(x*exp(x))", "sign(x)*sqrt(x/exp(x))", 1e-9, 80, "x**2/(x*y) is x/y; the left side is 0/0"
 )
+SQUARE_UNDER_ROOT = Rule(
+    "square under a root", "sqrt(x**2*exp(x))", "abs(x)*sqrt(exp(x))", -80, 80, "the derivative of the left side is 0/0 at x = 0"
+)
 _HALF = Fraction(1, 2)
+
+
+def square_under_root(graph: Graph, node: Node) -> Node | None:
+    """Return sqrt(x**2*y) as abs(x)*sqrt(y), or ``None`` where no factor is an even power."""
+    if node.op != "sqrt" or node.args[0].op not in ("mul", "div"):
+        return None
+    inside = product_of(graph, node.args[0])
+    squares = [(base, exponent) for base, exponent in inside.powers if exponent % 2 == 0 and not base.constant]
+    if not squares:
+        return None
+    taken = Product(Fraction(1), tuple((graph.simple("abs", base), exponent / 2) for base, exponent in squares))
+    rest = inside.times(Product(Fraction(1), tuple(squares)), sign=-1)
+    root = graph.simple("sqrt", power_product(graph, rest)) if rest.powers or rest.coefficient != 1 else graph.const(1)
+    return graph.simple("mul", power_product(graph, taken), root)
 
 
 def share_of_root(graph: Graph, node: Node) -> Node | None:

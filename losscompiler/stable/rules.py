@@ -137,8 +137,10 @@ RULES: tuple[Rule, ...] = (
     Rule("difference of erf", "erf(y) - erf(x)", "2*ndtr_difference(sqrt(2)*x, sqrt(2)*y)", -80, 80, _ORDERED, (-9, 9)),
     Rule("difference of tanh", "tanh(y) - tanh(x)", "2*sigmoid_difference(2*x, 2*y)", -80, 80, _ORDERED, (-9, 9)),
     Rule("log of a difference of ndtr", "log(ndtr_difference(x, y))", "log_ndtr_difference(x, y)", -80, -9.5, _ORDERED, (-9, 80)),
+    Rule("inverse hyperbolic cosine near 1", "acosh(1 + x)", "2*asinh(sqrt(x/2))", 1e-9, 1e9, "the digits of a small x are lost in 1 + x"),
     # -- Bessel functions
     Rule("log of i0", "log(i0(x))", "log_i0(x)", -80, 80, _BESSEL),
+    Rule("log of i1", "log(i1(x))", "log(i1e(x)) + abs(x)", 1e-9, 80, _BESSEL),
     Rule("log of i0e", "log(i0e(x))", "log_i0(x) - abs(x)", -80, 80, _BESSEL),
     Rule("ratio of Bessel functions", "i1(x)/i0(x)", "bessel_ratio(x)", -80, 80, _BESSEL),
     Rule("ratio of scaled Bessel functions", "i1e(x)/i0e(x)", "bessel_ratio(x)", -80, 80, _BESSEL),

@@ -15,10 +15,10 @@ from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDiffer
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
-from losscompiler.stable.powers import MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, merge_powers, power_less_1
+from losscompiler.stable.powers import LOG_OF_POWERS, MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, merge_powers, power_less_1
 from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
-from losscompiler.stable.roots import SHARE_OF_ROOT, share_of_root
+from losscompiler.stable.roots import SHARE_OF_ROOT, SQUARE_UNDER_ROOT, share_of_root, square_under_root
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
@@ -85,6 +85,8 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(quotients.LESS_ITS_PART, _less_its_part),
     Transformation(quotients.ROOTS, _on(quotients.root_of_squares)),
     Transformation(POWERS_OF_POWERS, _power_of_power),
+    Transformation(LOG_OF_POWERS, lambda graph, parameters: powers.LogOfPower(graph, Signs(parameters)).apply),
+    Transformation(SQUARE_UNDER_ROOT, _on(square_under_root)),
     Transformation(SIGNED, _on(signed)),
 )
 """Applied to the loss as written, before it is differentiated."""

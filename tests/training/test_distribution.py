@@ -10,6 +10,7 @@ by default.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -26,7 +27,10 @@ from numpy.testing import assert_allclose
 
 SCRIPT = Path(trajectories.__file__)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "two_devices.py"
-EVEN = tuple(case for case in trajectories.CASES if not case.startswith(("uneven", "an empty")))
+# Before 3.15 Keras adds activity regularizers up over a batch instead of averaging them, so that shares are no means.
+OLD_KERAS = tuple(map(int, importlib.metadata.version("keras").split(".")[:2])) < (3, 15)
+CASES = tuple(case for case in trajectories.CASES if not (OLD_KERAS and "activities" in case))
+EVEN = tuple(case for case in CASES if not case.startswith(("uneven", "an empty")))
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is not installed")
 
 
@@ -68,17 +72,16 @@ def assert_parameters_moved(found: dict[str, Any]) -> None:
 
 @pytest.mark.tensorflow
 def test_two_replicas_train_as_one_device_does() -> None:
-    cases = ("weighted", "uneven", "an empty share of activities")
+    cases = tuple(case for case in CASES if case in ("weighted", "uneven", "an empty share of activities"))
     found = trained("tensorflow", "mirrored", cases)
     assert_parameters_moved(found)
     assert_same(found, {case: trajectories.trajectory(case) for case in cases})
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", trajectories.CASES)
+@pytest.mark.parametrize("case", CASES)
 def test_two_replicas_in_every_case(case: str) -> None:
-    everything = tuple(trajectories.CASES)
-    assert_same(trained("tensorflow", "mirrored", everything)[case], trained("tensorflow", "one", everything)[case])
+    assert_same(trained("tensorflow", "mirrored", CASES)[case], trained("tensorflow", "one", CASES)[case])
 
 
 CLIPPING = """
