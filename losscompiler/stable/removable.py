@@ -65,7 +65,7 @@ class Removable:
         self.graph = graph
         self.signs = Signs(parameters)
         self.kept: set[int] = set()
-        self.vanishing, self.powers = Presence((*_SMOOTH, "exp", "pow")), Presence(("exp", "pow"))
+        self.vanishing, self.powers = Presence((*_SMOOTH, "exp", "pow", "log", "weighted_log")), Presence(("exp", "pow"))
 
     def apply(self, node: Node) -> Node | None:
         """Return another form of a node, or ``None`` where nothing cancels."""
@@ -127,11 +127,29 @@ class Removable:
             order, text = _SMOOTH[base.op]
             taken = raised(product_of(self.graph, base.args[0]), order)
             return [(_Vanishing(((Fraction(1), self._expand(text, base.args[0]), taken),)), ONE)]
+        if base.op in ("log", "weighted_log") and base.args[0].op == "div":
+            return self._log_of_quotient(*base.args[0].args)
         groups = self._groups(products_of(self.graph, base)) if base.op in ("add", "sub") else []
         if len(groups) != 1:
             return []
         common, members = groups[0]
         return [(vanishing, common) for deep in (False, True) if (vanishing := self._powers(members, deep)) is not None]
+
+    def _log_of_quotient(self, above: Node, below: Node) -> list[tuple[_Vanishing, Product]]:
+        """Return log((t + u)/(t + v)) as what vanishes with u/t and v/t, for each term t that both sums have."""
+        sums = [products_of(self.graph, side) if side.op in ("add", "sub") else [] for side in (above, below)]
+        found = []
+        for common in sums[0]:
+            if not any(ratio(common, other) == 1 for other in sums[1]):
+                continue
+            rests = [[term.times(common, -1) for term in terms if ratio(term, common) != 1] for terms in sums]
+            if not all(rests):
+                continue
+            inner = [added(self.graph, [power_product(self.graph, term) for term in terms]) for terms in rests]
+            smooth = [self._expand("log1p_moment(0, u)", u) for u in inner]
+            parts = tuple((Fraction(1 - 2 * i), smooth[i], product_of(self.graph, u)) for i, u in enumerate(inner))
+            found.append((_Vanishing(parts, tuple(self.graph.simple("add", self.graph.const(1), u) for u in inner)), ONE))
+        return found
 
     def _cancelled_pair(self, whole: Product, above: _Factor, below: _Factor) -> Node | None:
         """Return a product in which what two vanishing factors have in common cancels: expm1(a*x)/expm1(a)."""
@@ -238,6 +256,10 @@ class Removable:
     def _power(self, node: Node) -> Node | None:
         """Return (1 + u)**e as exp(e*log1p(u)) where a factor of u cancels in e*u."""
         base, exponent = node.args
+        if base.op == "maximum" and any(arg.is_number(0) for arg in base.args):
+            base = next((arg for arg in base.args if not arg.is_number(0)), base)
+        elif base.op == "relu":
+            base = base.args[0]
         inner = None if exponent.constant else self._less_1(base)
         if inner is None:
             return None

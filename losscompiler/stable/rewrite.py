@@ -11,6 +11,7 @@ from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import GUARDING, MERGING, TRANSFORMATIONS, Step
 
+_LOGARITHMS = tuple(rule for rule in RULES if rule.pattern.startswith("log(") and rule.y is None)
 _DEEPEST = 8
 """How often what a rule makes may itself be rewritten."""
 
@@ -110,15 +111,16 @@ def _keeps_shape(node: Node, new: Node) -> bool:
 def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
     """Return, for every node below the roots of a derived program, what stands in its place.
 
-    Powers are brought together first, while they are still powers; then cheaper forms of equal accuracy replace them.
+    Powers are brought together first, while they are still powers; then cheaper forms of equal accuracy replace them. The
+    derivative of a power by its exponent has brought in logarithms, which are rewritten as those of the loss were.
     """
-    merged, _ = rewrite(graph, roots, (), [(each.rule, each.begin(graph, {})) for each in MERGING])
+    merged, _ = rewrite(graph, roots, _LOGARITHMS, [(each.rule, each.begin(graph, {})) for each in MERGING])
     cheap, _ = rewrite(graph, list(merged.values()), LOWERING)
     return {index: cheap[node.index] for index, node in merged.items()}
 
 
 def guard(loss: LossGraph, roots: Sequence[Node]) -> dict[int, Node]:
-    """Return, for every node below the roots of a derived program that computes in float32, what stands in its place."""
+    """Return, for every node below the roots of a derived program, what stands in its place where something may overflow."""
     done, _ = rewrite(loss.graph, roots, (), [(each.rule, each.begin(loss.graph, loss.parameters)) for each in GUARDING])
     return done
 

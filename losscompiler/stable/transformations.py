@@ -105,4 +105,4 @@ MERGING: tuple[Transformation, ...] = (
 GUARDING: tuple[Transformation, ...] = (
     Transformation(exponentials.VANISHING, lambda graph, parameters: Exponentials(graph, parameters).vanishing),
 )
-"""Applied last to a program that computes in float32; float64 has the range that these restore."""
+"""Applied last; what would be infinite in float32 is so in float64 for larger arguments only."""

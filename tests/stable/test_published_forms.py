@@ -1,0 +1,105 @@
+"""Published losses at points where the formula as written overflows, is 0/0 or cancels, against 60 digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import mpmath
+import numpy as np
+import pytest
+from mpmath import besseli, exp, log
+
+import losscompiler as lc
+
+SMALLEST = float(np.finfo("float32").tiny)
+
+
+class Case(NamedTuple):
+    """A loss with data, values of parameters, and the same function of mpmath numbers, in the order of data and parameters."""
+
+    text: str
+    data: dict[str, list[float]]
+    parameters: dict[str, float]
+    function: Callable[..., Any]
+
+
+def tweedie(y: Any, p: Any, q: Any) -> Any:
+    return 2 * (y ** (2 - q) / ((1 - q) * (2 - q)) - y * p ** (1 - q) / (1 - q) + p ** (2 - q) / (2 - q))
+
+
+CASES = {
+    "log-logistic survival": Case(
+        "param k > 0 = 2\nlog(1 + (y/p)**k)", {"y": [100.0, 1.0, 0.5], "p": [1e-4, 1.0, 2.0]}, {"k": 100.0},
+        lambda y, p, k: mpmath.log1p((y / p) ** k),
+    ),
+    "ratio of Bessel functions of large arguments": Case(
+        "prediction k\nlog(i1(k)) - log(i0(k)) + k*y", {"y": [1.0, 1.0], "k": [800.0, 2.0]}, {},
+        lambda y, k: log(besseli(1, k)) - log(besseli(0, k)) + k * y,
+    ),
+    "log variance that underflows float64": Case(
+        "prediction p, s\n0.5*(s + (y - p)**2*exp(-s))", {"y": [1.0, 1.0, 2.0], "p": [1.0, 1.0, 1.0], "s": [-720.0, -1e4, 0.5]}, {},
+        lambda y, p, s: (s + (y - p) ** 2 * exp(-s)) / 2 if y != 1 else s / 2,
+    ),
+    "hyperbolic distance of close points": Case(
+        "prediction a, b\nacosh(1 + 2*(a - b)**2/((1 - a**2)*(1 - b**2)))", {"a": [0.1, 0.5], "b": [0.125, 0.50000006]}, {},
+        lambda a, b: mpmath.acosh(1 + 2 * (a - b) ** 2 / ((1 - a**2) * (1 - b**2))),
+    ),
+    "focal loss of a cross-entropy": Case(
+        "param g = 2\n(1 - exp(-p))**g*p", {"p": [40.0, 0.5]}, {"g": 2.0}, lambda p, g: (-mpmath.expm1(-p)) ** g * p
+    ),
+    "clamped tempered exponential": Case(
+        "param t = 0.5\nmax(0, 1 + (1 - t)*p)**(1/(1 - t))", {"p": [1.0, 0.5, -2.0]}, {"t": 0.99999994},
+        lambda p, t: (1 + (1 - t) * p) ** (1 / (1 - t)),
+    ),
+    "deviance of the negative binomial distribution": Case(
+        "param a = 1\n2*(y*log(y/p) - (y + 1/a)*log((1 + a*y)/(1 + a*p)))", {"y": [1.0, 3.0], "p": [4.0, 2.0]}, {"a": 1e-10},
+        lambda y, p, a: 2 * (y * log(y / p) - (y + 1 / a) * log((1 + a * y) / (1 + a * p))),
+    ),
+    "mean of Tweedie deviances": Case(
+        "param q = 1.5\n2*mean(y**(2 - q)/((1 - q)*(2 - q)) - y*p**(1 - q)/(1 - q) + p**(2 - q)/(2 - q))",
+        {"y": [[1.0], [2.0]], "p": [[1.5], [2.5]]}, {"q": 1.0000001192092896}, tweedie,
+    ),
+}  # fmt: skip
+
+
+def derivative(function: Callable[..., Any], point: list[Any], i: int) -> Any:
+    """Return a partial derivative by a central difference that leaves 20 digits."""
+    step = mpmath.mpf(10) ** -18 * max(1, abs(point[i]))
+    above, below = (function(*point[:i], point[i] + sign * step, *point[i + 1 :]) for sign in (1, -1))
+    return (above - below) / (2 * step)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_value_and_gradients(name: str) -> None:
+    case = CASES[name]
+    data = {key: np.asarray(values, "float32") for key, values in case.data.items()}
+    found = lc.compile_loss(case.text, findings="ignore").value_and_gradients(data, case.parameters)
+    totals = dict.fromkeys(case.parameters, mpmath.mpf(0))
+    with mpmath.workdps(80):
+        fixed = [mpmath.mpf(float(np.float32(value))) for value in case.parameters.values()]
+        for row in range(data[next(iter(data))].size):
+            point = [*(mpmath.mpf(float(np.ravel(values)[row])) for values in data.values()), *fixed]
+            slopes = {key: derivative(case.function, point, i) for i, key in enumerate([*data, *case.parameters])}
+            truth = case.function(*point)
+            unit = 2.0**-23 * max(abs(truth), sum(abs(x * slope) for x, slope in zip(point, slopes.values(), strict=True)))
+            assert abs(np.ravel(found.value)[row] - truth) <= 20 * unit + SMALLEST
+            for key, slope in slopes.items():
+                if key in totals:
+                    totals[key] += slope
+                elif key in found.gradients:
+                    np.testing.assert_allclose(np.ravel(found.gradients[key])[row], float(slope), rtol=1e-4, atol=SMALLEST, err_msg=key)
+    for key, total in totals.items():
+        np.testing.assert_allclose(float(found.gradients[key]), float(total), rtol=1e-4, err_msg=key)
+
+
+def test_at_the_singular_points_themselves() -> None:
+    """Limits by hand: exp(p) at t = 1; for a = 0 the Poisson deviance, whose slope by a is y*(p - y) + (y**2 - p**2)/2, twice."""
+    tempered = lc.compile_loss(CASES["clamped tempered exponential"].text, findings="ignore")
+    found = tempered.value_and_gradients({"p": [1.0, -2.0]}, {"t": 1.0})
+    np.testing.assert_allclose(found.value, np.exp([1.0, -2.0]), rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["p"], np.exp([1.0, -2.0]), rtol=1e-6)
+    name = "deviance of the negative binomial distribution"
+    found = lc.compile_loss(CASES[name].text, findings="ignore").value_and_gradients({"y": [1.0], "p": [4.0]}, {"a": 0.0})
+    np.testing.assert_allclose(found.value, [2 * (np.log(1 / 4) + 3)], rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["a"], -9.0, rtol=1e-6)
