@@ -25,7 +25,7 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
 from losscompiler.graph.shapes import infer_known
 from losscompiler.program import Program, schedule
-from losscompiler.stable import Rule, economise, guard, loses_digits, mend, stabilise
+from losscompiler.stable import Rule, economise, guard, loses_digits, mend, stabilise, with_harmless_operands
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
 
@@ -95,6 +95,8 @@ class Stages:
         wide = bool(repairs) or loses_digits(self.graph, [place[node.index] for node in wanted])
         guarded = guard(stable, list(place.values()))
         place = {index: guarded[node.index] for index, node in place.items()}
+        harmless = with_harmless_operands(stable.graph, [place[node.index] for node in wanted])
+        place = {index: harmless.get(node.index, node) for index, node in place.items()}
         lowered = replace(
             found, value=place[found.value.index],
             by_name={name: None if node is None else place[node.index] for name, node in found.by_name.items()},

@@ -1,5 +1,6 @@
 """Forms that are accurate in floating point, in place of those that a user wrote."""
 
+from losscompiler.stable.choices import with_harmless_operands
 from losscompiler.stable.precision import loses_digits
 from losscompiler.stable.rewrite import economise, guard, rewrite, stabilise
 from losscompiler.stable.rules import LOWERING, RULES, Rule
@@ -8,5 +9,5 @@ from losscompiler.stable.transformations import GUARDING, MERGING, TRANSFORMATIO
 
 __all__ = [
     "GUARDING", "LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "guard", "loses_digits", "mend",
-    "rewrite", "stabilise",
+    "rewrite", "stabilise", "with_harmless_operands",
 ]  # fmt: skip

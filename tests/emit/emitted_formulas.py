@@ -82,7 +82,7 @@ CASES = {
     "vector_literal": Case("sum(p[:3]*[1, 0.1, 2])*[1, 3] + a*[a, 2]", {"p": ROWS, "a": 0.3}),
     "elementary": Case(
         "a = exp(p) + expm1(p) + log(p) + log1p(p) + log1mexp(-p) + sqrt(p) + cbrt(p) + log_cosh(p)\n"
-        "b = sin(p) + cos(p) + tan(p) + asin(p) + acos(p) + atan(p) + sinh(p) + cosh(p) + tanh(p) + asinh(p) + acosh(p + 1) + atanh(p)\n"
+        "b = sin(p) + cos(p) + tan(p) + asin(p) + acos(p) + atan(p) + sinh(p) + cosh(p) + tanh(p) + asinh(p) + acosh(p + 2) + atanh(p)\n"
         "c = abs(p - 0.5) + sign(p) + relu(p - 0.4) + floor(3*p) + ceil(3*p) + round(3*p) - p\na + b + c**2",
         {"p": UNIT},
     ),
