@@ -55,6 +55,19 @@ def has_value(variable: Any) -> bool:
     return variable._value is not None
 
 
+def values_of(model: Any) -> list[tuple[Any, Any]]:
+    """Return every variable of a model and its optimizer with its value, as far as it has one."""
+    variables = [*model.variables, *(getattr(getattr(model, "optimizer", None), "variables", None) or [])]
+    return [(variable, variable._value) for variable in variables if has_value(variable)]
+
+
+def give_back(values: Iterable[tuple[Any, Any]]) -> None:
+    """Give variables the values of `values_of` where they have none: Keras takes them away before the first step on JAX."""
+    for variable, value in values:
+        if not has_value(variable):
+            variable._value = value
+
+
 def parts(optimizer: Any) -> Iterator[Any]:
     """Yield an optimizer and every optimizer that it wraps; nothing for ``None``."""
     if optimizer is None:

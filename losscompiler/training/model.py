@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ from keras import tree
 
 from losscompiler.errors import ArgumentError
 from losscompiler.training import matching
-from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, mask_of, restrict
+from losscompiler.training.keras_internals import exempt_from_weight_decay, exporting, give_back, mask_of, restrict, values_of
 from losscompiler.training.layer import LossLayer
 from losscompiler.training.matching import inputs_beside_y, match_data, match_inputs, match_predictions, split_x
 from losscompiler.training.reduction import Reduction, spread
@@ -273,6 +274,28 @@ class LossModel(SavesWholeFiles, keras.Model):
             sample_weight = tree.map_structure(lambda weight, output: spread(weight, mask_of(output)), weights, y_pred)
             y = matching.metric_targets(self._graph, y, y_pred, self.output_names or ())
         return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def fit(self, *args: Any, **options: Any) -> Any:
+        """Train, as ``keras.Model.fit`` does."""
+        with self._state_kept():
+            return super().fit(*args, **options)
+
+    def evaluate(self, *args: Any, **options: Any) -> Any:
+        """Return the loss and the metrics, as ``keras.Model.evaluate`` does."""
+        with self._state_kept():
+            return super().evaluate(*args, **options)
+
+    @contextmanager
+    def _state_kept(self) -> Iterator[None]:
+        """Give variables their values back when a JAX loop fails, which else takes them along: a wrong call could not be repeated."""
+        before = values_of(self) if keras.backend.backend() == "jax" else []
+        try:
+            yield
+        except BaseException:
+            with suppress(RuntimeError):  # arrays of a step that was under way are gone
+                self._sync()
+            give_back(before)
+            raise
 
     def test_step(self, *args: Any) -> Any:
         """Evaluate one batch."""

@@ -179,6 +179,9 @@ def test_a_misspelt_input_is_said_before_the_net_sees_it() -> None:
     for run in (model.fit, model.evaluate):
         with pytest.raises(ArgumentError, match=r"input 'w' are missing: x has (x, weight|weight, x)\. Pass"):
             run({"x": x, "weight": y}, y, verbose=0)
+    # Once it is put right, the same model trains; Keras on JAX loses all weights when a loop fails.
+    assert np.isfinite(model.fit({"x": x, "w": y}, y, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.evaluate({"x": x, "w": y}, y, verbose=0))
 
 
 def test_a_missing_input_says_how_to_pass_it() -> None:

@@ -97,11 +97,18 @@ def test_a_kink_within_rounding():
 
 
 def test_where_autodiff_is_nan_the_analytic_gradient_passes():
-    """TensorFlow's gradient of a*log(p) in a branch that is not taken is NaN at p = 0 (tensorflow #38349)."""
-    check = compiled("where(p > 0, a*log(p), 0)").check_gradients({"p": [0.0, -1.0, 2.0, 3.0]})
-    assert check.ok
+    """TensorFlow's gradient of sqrt(a*s) by a is NaN at s = 0, where the analytic one is 0."""
+    check = compiled("sqrt(sum(p**2)*a)").check_gradients({"p": [[0.0, 0.0], [3.0, 4.0]]})
+    assert check["a"].ok, str(check)
     assert check["a"].autodiff_wrong == 1
     assert "autodiff is NaN or wrong at 1" in str(check)
+
+
+def test_autodiff_of_the_program_sees_no_branch_that_is_not_taken():
+    """TensorFlow's gradient of a*log(p) in such a branch would be NaN at p = 0 (tensorflow #38349)."""
+    check = compiled("where(p > 0, a*log(p), 0)").check_gradients({"p": [0.0, -1.0, 2.0, 3.0]})
+    assert check.ok
+    assert check["a"].autodiff_wrong == 0
 
 
 def test_where_two_kinks_meet_the_slopes_alone_do_not_tell():
