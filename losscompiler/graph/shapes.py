@@ -40,6 +40,7 @@ def align(loss: LossGraph, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
         shape = shapes[name]
         if name in loss.targets and name not in tables and len(shape) == rank + 1 > 1 and shape[-1] == 1:
             aligned[name] = shape[:-1]
+            continue
         if len(shape) != rank - 1 or name in tables:
             continue
         fits = all(n == m or n is None or m is None for n, m in zip(shape, lead, strict=True))
