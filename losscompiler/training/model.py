@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from typing import Any
 
 import keras
@@ -275,11 +276,13 @@ class LossModel(SavesWholeFiles, keras.Model):
             y = matching.metric_targets(self._graph, y, y_pred, self.output_names or ())
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
+    @wraps(keras.Model.fit)
     def fit(self, *args: Any, **options: Any) -> Any:
         """Train, as ``keras.Model.fit`` does."""
         with self._state_kept():
             return super().fit(*args, **options)
 
+    @wraps(keras.Model.evaluate)
     def evaluate(self, *args: Any, **options: Any) -> Any:
         """Return the loss and the metrics, as ``keras.Model.evaluate`` does."""
         with self._state_kept():
