@@ -231,7 +231,7 @@ class Graph:
     def _pow(self, x: Node, y: Node) -> Node | None:
         if y.is_number(1):
             return x
-        return self.const(1) if y.is_number(0) else None
+        return self.const(1) if y.is_number(0) or x.is_number(1) else None
 
 
 _RULES = {"add": Graph._add, "sub": Graph._sub, "mul": Graph._mul, "div": Graph._div, "pow": Graph._pow}

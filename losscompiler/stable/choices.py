@@ -73,10 +73,18 @@ def _guards(roots: Sequence[Node]) -> dict[int, Guards]:
     for node in reversed(reachable(roots)):
         here = found[node.index] or frozenset()
         for position, arg in enumerate(node.args):
-            mine = here | {(node.args[0], position == 1)} if node.op == "where" and position else here
+            mine = here | _known(node.args[0], position == 1) if node.op == "where" and position else here
             before = found.get(arg.index)
             found[arg.index] = mine if before is None else before & mine
     return {index: guards or frozenset() for index, guards in found.items()}
+
+
+def _known(condition: Node, holds: bool) -> Guards:
+    """Return a condition with its value, and what follows from it for the conditions that it combines."""
+    if condition.op == "not":
+        return _known(condition.args[0], not holds)
+    parts = condition.args if condition.op == ("and" if holds else "or") else ()
+    return frozenset({(condition, holds)}).union(*(_known(part, holds) for part in parts))
 
 
 def _all(graph: Graph, conditions: Sequence[tuple[Node, bool]]) -> Node:

@@ -46,15 +46,31 @@ class LogDomain:
     def __init__(self, graph: Graph, parameters: Mapping[str, Parameter], signs: Signs | None = None) -> None:
         self.graph = graph
         self.signs = signs or Signs(parameters)
+        self.kept: set[int] = set()
 
     def apply(self, node: Node) -> Node | None:
         """Return another form of a logarithm, or ``None`` where nothing is gained."""
         if node.op == "log" and node.args[0].op in _INSIDE:
             return self._log(node.args[0], unknown=True) if self._gains(node.args[0]) else None
-        if node.op == "log1p" and self.signs.reach(node.args[0])[0] and self.signs.positive(node.args[0], closed=False):
-            inner = self._log(node.args[0], unknown=False)
-            return None if inner is None else self.graph.simple("softplus", inner)
+        if node.op == "log1p" and self.signs.reach(node.args[0])[0] and node.index not in self.kept:
+            return self._log1p(node)
         return None
+
+    def _log1p(self, node: Node) -> Node | None:
+        """Return log(1 + w*exp(x)) as softplus(log(w) + x), for a w of unknown sign where w*exp(x) is more than 1."""
+        (inside,), make = node.args, self.graph.simple
+        if self.signs.positive(inside, closed=False):
+            inner = self._log(inside, unknown=False)
+            return None if inner is None else make("softplus", inner)
+        weighted = self._weighted(inside) if inside.op in ("mul", "div") else None
+        if weighted is None or weighted[1].constant:
+            return None
+        self.kept.add(node.index)
+        log = make("add", make("log", weighted[1]), weighted[0])
+        # Where the product is small its own digits are the better ones; that a weight is positive says so to its logarithm alone.
+        positive = self.graph.make("gt", weighted[1], self.graph.const(0))
+        large = self.graph.make("and", positive, self.graph.make("gt", inside, self.graph.const(1)))
+        return make("where", large, make("softplus", log), node)
 
     def log(self, node: Node) -> Node | None:
         """Return the logarithm of a value that is surely positive, or ``None`` where it cannot be taken inside."""

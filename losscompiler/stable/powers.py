@@ -98,11 +98,16 @@ def merge_powers(graph: Graph, node: Node) -> Node | None:
     if len(above) + len(below) > _MOST_FACTORS:
         return None
     for position, factor in enumerate(above):
-        raised = _raised(graph, factor)
-        if raised is None or factor.args[0] not in above:
+        raised, base = _raised(graph, factor), factor.args[0] if factor.args else factor
+        if factor.op == "where":
+            base = next((base for branch in factor.args[1:] for base in _awaited(branch) if base in above), base)
+            if base in above:
+                branches = [graph.simple("mul", branch, base) for branch in factor.args[1:]]
+                raised = graph.make("where", factor.args[0], *branches)
+        if raised is None or base not in above:
             continue
         above[position] = raised
-        above.remove(factor.args[0])
+        above.remove(base)
         result = _product(graph, above)
         if below:
             result = graph.simple("div", result, _product(graph, below))
@@ -113,7 +118,9 @@ def merge_powers(graph: Graph, node: Node) -> Node | None:
 def _factors(root: Node) -> tuple[list[Node], list[Node], bool]:
     """Return the factors above and below the line and the sign; the base of a power among them is not taken apart."""
     above, below, negative = _flattened(root, frozenset())
-    bases = frozenset(node.args[0].index for node in (*above, *below) if node.op == "pow" and node.args[0].op in ("mul", "div", "neg"))
+    powers = [node.args[0] for node in (*above, *below) if node.op == "pow"]
+    powers += [base for node in above if node.op == "where" for branch in node.args[1:] for base in _awaited(branch)]
+    bases = frozenset(base.index for base in powers if base.op in ("mul", "div", "neg"))
     return _flattened(root, bases) if bases else (above, below, negative)
 
 
@@ -136,12 +143,22 @@ def _flattened(root: Node, whole: frozenset[int]) -> tuple[list[Node], list[Node
     return above, below, negative
 
 
+def _awaited(branch: Node) -> list[Node]:
+    """Return the bases that powers in a branch of a choice would take in."""
+    above, below, _ = _flattened(branch, frozenset())
+    return [factor.args[0] for factor in above if _exponent_less_1(factor)] if len(above) + len(below) <= _MOST_FACTORS else []
+
+
+def _exponent_less_1(node: Node) -> bool:
+    return node.op == "pow" and node.args[1].op == "sub" and node.args[1].args[1].is_number(1)
+
+
 def _raised(graph: Graph, node: Node) -> Node | None:
     """Return a power with its exponent raised by 1, if the exponent is one that can fall below 0."""
     if node.op != "pow":
         return None
     base, exponent = node.args
-    if exponent.op == "sub" and exponent.args[1].is_number(1):
+    if _exponent_less_1(node):
         return graph.simple("pow", base, exponent.args[0])
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and -1 <= exponent.value < 0:
         return graph.simple("pow", base, graph.const(exponent.value + 1)) if exponent.value > -1 else None

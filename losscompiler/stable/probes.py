@@ -255,8 +255,10 @@ class Prober:
         shaken = {key: x if key == UPSTREAM else x * (1 + 2.0**-30 * random.choice([-1.0, 1.0], np.shape(x))) for key, x in batch.items()}
         for left, right, still, moved in zip(one, other, self.plan.values(batch), self.plan.values(shaken), strict=True):
             with np.errstate(all="ignore"):
-                unit = np.maximum(UNIT * np.abs(left), 2.0**7 * np.abs(moved - still))
-                steady = np.abs(left - right) <= np.maximum(unit, SMALLEST_NORMAL)
+                noise, change = np.abs(left - right), np.abs(moved - still)
+                # A change of the size of the noise is noise.
+                unit = np.maximum(UNIT * np.abs(left), np.where(change > 2.0**7 * noise, 2.0**7 * change, 0.0))
+                steady = noise <= np.maximum(unit, SMALLEST_NORMAL)
             if not bool(np.all(steady)):
                 return False
         return True

@@ -164,6 +164,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 LOWERING: tuple[Rule, ...] = (
+    Rule("opposite of an opposite", "-(-x)", "x", -1e9, 1e9, "two operations that undo each other"),
     Rule("slope of an absolute value", "abs_slope(x)", "sign(x)", -1e9, 1e9, "one function computes both"),
     Rule("square root", "x**(1/2)", "sqrt(x)", 0, 1e9, "pow costs several times what sqrt does"),
     Rule("inverse square root", "x**(-1/2)", "1/sqrt(x)", 1e-9, 1e9, "pow costs several times what sqrt does"),

@@ -185,11 +185,25 @@ class Expansion:
                 return self.coefficient(inverse, order)
             rest = self.graph.simple("pow", base, self.graph.const(whole - 1))
             return self._product(base, rest, order)
+        if self._moves(exponent) and not self._moves(base) and self.lowest(exponent) >= 0 and _positive(self.coefficient(exponent, 0)):
+            return self._exponential(base, exponent, node, order)
         if self._moves(exponent):
             # The exponent may have a pole where the logarithm has a zero, as in (1 + x*z)**(1/x).
             logarithm = self.graph.simple("log", base)
             return self.coefficient(self.graph.simple("exp", self.graph.simple("mul", exponent, logarithm)), order)
         return self._function(node, order)
+
+    def _exponential(self, base: Node, exponent: Node, node: Node, order: int) -> Node | None:
+        """Return a coefficient of a power of a base that stays, whose exponent is positive at the centre; 0*log(0) is 0 in it."""
+        start = self.coefficient(exponent, 0)
+        if order == 0 and start is not None:
+            return self.graph.simple("pow", base, start)
+        logarithm = self.graph.simple("weighted_log", base, base)
+        total: Node | None = None
+        for j in range(1, order + 1):
+            part = self._times(self.coefficient(node, order - j), self._times(self.coefficient(exponent, j), logarithm))
+            total = self._sum("add", total, self._times(self.graph.const(Fraction(j, order)), part))
+        return total
 
     def _choice(self, node: Node, order: int) -> Node | None:
         condition, then, otherwise = node.args
@@ -259,6 +273,10 @@ def _whole(exponent: Node) -> int | None:
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and exponent.value.denominator == 1 and abs(exponent.value) <= 8:
         return int(exponent.value)
     return None
+
+
+def _positive(exponent: Node | None) -> bool:
+    return exponent is not None and exponent.op == "const" and isinstance(exponent.value, Fraction) and exponent.value > 0
 
 
 def _no_name(name: object) -> Node:

@@ -25,6 +25,7 @@ from losscompiler.stable.guards import Guard, as_good, without_guards
 from losscompiler.stable.probes import Probe, Prober
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.series import Expansion, NotAnalyticError
+from losscompiler.stable.sides import positive_side
 from losscompiler.stable.zeros import poles
 
 _TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 5, 4, 9
@@ -68,6 +69,21 @@ def mend(loss: LossGraph, written: LossGraph) -> tuple[LossGraph, list[tuple[Rul
     names = [name for name in names if name in used]
     if not names or len(reachable([loss.loss])) > _LARGEST or Plan([loss.loss]).slow:
         return loss, []
+    mended, done = _mended(loss, written, names)
+    side = positive_side(loss)
+    if side is not None:
+        condition, opened = side
+        alike = positive_side(written)
+        positive, changes = _mended(opened, written if alike is None else alike[1], names)
+        if changes:
+            mended = replace(loss, loss=loss.graph.make("where", condition, positive.loss, mended.loss))
+            known = {rule for rule, _ in done}
+            done += [(rule, node) for rule, node in changes if rule not in known]
+    return mended, done
+
+
+def _mended(loss: LossGraph, written: LossGraph, names: Sequence[str]) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
+    """Return a loss of samples mended in some symbols; its guards are opened if it is then as good."""
     opened, guards = without_guards(loss, written, names)
     if guards:
         mender = _Mender(opened, written, guards)
@@ -105,8 +121,9 @@ class _Mender:
         """Try every candidate of every symbol."""
         current, done = self.loss.loss, []
         left: list[tuple[str, Node, Probe]] = []
-        # Parameters first: the series around a tie of data is then made of the loss as mended.
-        for name in sorted(names, key=lambda name: name in self.loss.predictions):
+        # Parameters and poles first: the series around a tie of data is then made of the loss as mended.
+        last = [name for name in names if name in self.loss.predictions and not poles(self.graph, self.loss.loss, name)]
+        for name in [*(name for name in names if name not in last), *last]:
             for centre in self._centres(name):
                 probe = self.prober.probe(name, centre)
                 before = 0 if probe is None else probe.wrong(self.roots(current))

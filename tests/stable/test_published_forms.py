@@ -56,6 +56,18 @@ CASES = {
         "param a = 1\n2*(y*log(y/p) - (y + 1/a)*log((1 + a*y)/(1 + a*p)))", {"y": [1.0, 3.0], "p": [4.0, 2.0]}, {"a": 1e-10},
         lambda y, p, a: 2 * (y * log(y / p) - (y + 1 / a) * log((1 + a * y) / (1 + a * p))),
     ),
+    "Tweedie deviance of nothing": Case(
+        "param q = 1.5\n2*(max(y, 0)**(2 - q)/((1 - q)*(2 - q)) - y*p**(1 - q)/(1 - q) + p**(2 - q)/(2 - q))",
+        {"y": [0.0, 0.0], "p": [0.3, 2.0]}, {"q": 1.0}, lambda y, p, q: 2 * p ** (2 - q) / (2 - q),
+    ),
+    "no time of a log-logistic survival": Case(
+        "prediction p\nparam k > 0\nlog(1 + (y/p)**k)", {"y": [0.0, 0.0], "p": [0.3, 2.0]}, {"k": 0.5}, lambda y, p, k: p * 0
+    ),
+    "odds with a weight of unknown sign": Case(
+        "prediction a, b, k\n-log(exp(a)/(exp(a) + k*exp(b)))",
+        {"a": [-1e4, 0.0, 5.0, 1.0, 3.0], "b": [2.5, 0.5, -90.0, 0.0, 24.0], "k": [2.5, -0.5, 1e-3, 1e-9, 1e-9]}, {},
+        lambda a, b, k: mpmath.log1p(k * exp(b - a)),
+    ),
     "mean of Tweedie deviances": Case(
         "param q = 1.5\n2*mean(y**(2 - q)/((1 - q)*(2 - q)) - y*p**(1 - q)/(1 - q) + p**(2 - q)/(2 - q))",
         {"y": [[1.0], [2.0]], "p": [[1.5], [2.5]]}, {"q": 1.0000001192092896}, tweedie,
