@@ -24,6 +24,9 @@ _DIGITS = 90
 _LIMIT = "1e-22"
 """Distance at which the limit at a point is read off, in arithmetic of 90 digits."""
 
+_SHAKE = "1e-15"
+"""Relative change of the inputs by which it is found what rounding them may do to a result, to first order: nothing at a minimum."""
+
 _AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20)
 _AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
 """Distances, the second relative to the point."""
@@ -272,22 +275,25 @@ class Prober:
         with mpmath.workdps(_DIGITS):
             exact = _lifted(batch)
             step = np.where(here, mpmath.mpf(_LIMIT), mpmath.mpf(0))
-            right, left = (self._evaluated({**exact, name: exact[name] + side}) for side in (step, -step))
-            shake = mpmath.mpf(UNIT)
+            beside = {**exact, name: exact[name] + step}
+            here_exactly, left = self._evaluated(beside), self._as_floats(self._evaluated({**exact, name: exact[name] - step}))
+            shake = mpmath.mpf(_SHAKE)
             signs = {key: random.choice([-1, 1], np.shape(x)) for key, x in exact.items() if key != UPSTREAM}
-            other = self._evaluated({key: exact[key] * (1 + shake * sign) for key, sign in signs.items()})
-            if not all(bool(np.all(np.isfinite(root))) for root in other):
+            there, back = (self._evaluated({key: beside[key] * (1 + side * sign) for key, sign in signs.items()}) for side in (shake, -shake))
+            right = self._as_floats(here_exactly)
+            changes = self._as_floats([(root - middle) / shake for root, middle in zip(there, here_exactly, strict=True)])
+            if not all(bool(np.all(np.isfinite(root))) for root in changes):
                 # At the end of a domain one of the two directions leads out of it.
-                back = self._evaluated({key: exact[key] * (1 - shake * sign) for key, sign in signs.items()})
-                other = [np.where(np.isfinite(one), one, two) for one, two in zip(other, back, strict=True)]
+                others = self._as_floats([(root - middle) / shake for root, middle in zip(back, here_exactly, strict=True)])
+                changes = [np.where(np.isfinite(one), one, two) for one, two in zip(changes, others, strict=True)]
         truths, units = [], []
-        for above, below, moved in zip(right, left, other, strict=True):
+        for above, below, rate in zip(right, left, changes, strict=True):
             with np.errstate(all="ignore"):
                 # At the end of a domain there is only one side.
                 limit = np.where(np.isfinite(above), above, below)
                 agree = (np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-20) | ~np.isfinite(below) | ~np.isfinite(above)
                 truths.append(np.where(agree & (np.abs(limit) <= LARGEST_FLOAT), limit, np.nan))
-                change = np.nan_to_num(np.abs(moved - limit), nan=0.0, posinf=0.0)
+                change = np.nan_to_num(np.abs(rate), nan=0.0, posinf=0.0) * UNIT
                 relative = np.where(np.abs(limit) < _TINY, _UNIT_OF_TINY, UNIT)
                 unit = np.maximum(np.maximum(relative * np.abs(limit), change), SMALLEST_NORMAL)
                 # A limit is known to within the distance at which it was read off.
@@ -299,7 +305,7 @@ class Prober:
 
         shape = np.shape(evaluate(self.roots[:1], values)[0])
         found = evaluate(self.roots, {**values, UPSTREAM: np.asarray(np.ones(shape), dtype=object)})
-        return [np.broadcast_to(x, shape) if self.pointwise else x for x in self._as_floats(found)]
+        return [np.broadcast_to(x, shape) if self.pointwise else x for x in found]
 
 
 def _extend(known: dict[int, Any], node: Node, values: Mapping[str, Any]) -> None:

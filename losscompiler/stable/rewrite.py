@@ -56,7 +56,9 @@ class _Rewriting:
         """Return a node over what stands in place of its operands."""
         if all(self.done[arg.index] is arg for arg in node.args):
             return node
-        return self.graph.make(node.op, *(self.done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
+        # Choices by the same condition inside each other come from the rules, not from the user.
+        make = self.graph.simple if node.op == "where" else self.graph.make
+        return make(node.op, *(self.done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
 
     def _settled(self, new: Node, node: Node, depth: int) -> Node:
         """Return a node, whose operands are settled, after the rules that fit; ``node`` is what was written."""

@@ -16,6 +16,7 @@ from losscompiler.graph import axes as ax
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node
 from losscompiler.source import Source
+from losscompiler.stable.terms import coefficients, power_product, product_of, sum_of, total
 
 _HIGHEST_ZERO = 4
 """Order up to which a denominator may vanish."""
@@ -70,6 +71,10 @@ class Expansion:
                 raise NotAnalyticError
             if found is not None and (found.is_number(0) or (found.op != "const" and self.vanishes(found))):
                 found = None
+            if found is not None and found.op in ("mul", "div"):
+                found = _cancelled(self.graph, found)
+            elif found is not None and found.op in ("add", "sub"):
+                found = _collected(self.graph, found)
             self._coefficients[key] = found
         return self._coefficients[key]
 
@@ -130,6 +135,9 @@ class Expansion:
                 return self._choice(node, order)
             case "sum" | "mean":
                 return self._reduced(node, order)
+            case "weighted_log" if order:
+                # Only its value at the centre is that of a function that may be 0 times infinity.
+                return self.coefficient(self.graph.simple("log", node.args[0]), order)
             case "logsumexp":
                 total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), span=None, **node.attributes)
                 return self.coefficient(self.graph.simple("log", total), order)
@@ -227,7 +235,20 @@ class Expansion:
                     return condition.op == "ne"
                 raise NotAnalyticError
             return self.graph.simple(condition.op, left, right)
+        if condition.op in ("and", "or", "not"):
+            return self._combined(condition.op, [self._at_centre(part) for part in condition.args])
         raise NotAnalyticError
+
+    def _combined(self, op: str, parts: list[Node | bool]) -> Node | bool:
+        """Return conditions combined, of which some are known."""
+        nodes = [part for part in parts if not isinstance(part, bool)]
+        known = [part for part in parts if isinstance(part, bool)]
+        if op == "not":
+            return self.graph.simple("not", nodes[0]) if nodes else not known[0]
+        deciding = op == "or"
+        if deciding in known or not nodes:
+            return deciding if deciding in known else not deciding
+        return nodes[0] if len(nodes) == 1 else self.graph.simple(op, *nodes)
 
     def _function(self, node: Node, order: int) -> Node | None:
         row = FUNCTIONS[node.op]
@@ -273,6 +294,31 @@ def _whole(exponent: Node) -> int | None:
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and exponent.value.denominator == 1 and abs(exponent.value) <= 8:
         return int(exponent.value)
     return None
+
+
+def _cancelled(graph: Graph, node: Node) -> Node:
+    """Return a product without the factors that stand on both sides of the line, as those of a logarithm of y/p at p = y do."""
+    product, factors, stack = product_of(graph, node), 0, [node]
+    while stack:
+        part = stack.pop()
+        if part.op in ("mul", "div", "neg"):
+            stack.extend(part.args)
+        elif part.op == "pow" and (whole := _whole(part.args[1])) is not None:
+            factors += abs(whole)
+        else:
+            factors += part.op != "const"
+    return power_product(graph, product) if sum(abs(exponent) for _, exponent in product.powers) < factors else node
+
+
+def _collected(graph: Graph, node: Node) -> Node:
+    """Return a sum whose terms of the same factors are one."""
+    parts = sum_of(graph, node)
+    whole = coefficients(parts.terms)
+    if len(whole) == len(parts.terms):
+        return node
+    first = {term.key: term for term in reversed(parts.terms)}
+    terms = [(whole[term.key] / (term.coefficient / term.scale), term.node) for term in first.values() if whole[term.key]]
+    return total(graph, parts.constant, reversed(terms))
 
 
 def _positive(exponent: Node | None) -> bool:

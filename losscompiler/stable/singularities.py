@@ -41,7 +41,7 @@ _NOISE = Fraction(1, 10**9)
 _FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 4), Fraction(1, 1000)
 """How far from a number, or relative to a tie, a series may be used."""
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14, 1e-30, -1e-30)
-_LARGEST, _MOST_ADDED = 260, 3000
+_LARGEST, _MOST_ADDED = 260, 6000
 
 
 def mend(loss: LossGraph, written: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
