@@ -97,6 +97,11 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         near = (np.asarray(x) > 0) & (np.abs(exponent) < 0.5)
         return np.where(near, np.expm1(np.where(near, exponent, 0.0)), np.power(np.asarray(x, dtype=float), y) - 1.0)
 
+    def log_of_quotient(x: Any, y: Any, t: Any, weight: Any) -> Any:
+        above, below = (np.where(none(side + t, weight), 1.0, np.asarray(side + t, dtype=float)) for side in (x, y))
+        close = np.abs(np.subtract(x, y)) < 0.5 * np.abs(below)
+        return np.where(close, np.log1p(np.where(close, np.subtract(x, y), 0.0) / below), np.log(above / below))
+
     def along(function: Callable[..., Any]) -> Callable[..., Any]:
         def apply(node: Any, *operands: Any) -> Any:
             axis = node.attr("axis")
@@ -117,7 +122,8 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
         "weighted_logaddexp": weighted_logaddexp,
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
-        "powm1": powm1,
+        "powm1": powm1, "relative_difference": lambda x, y: (np.asarray(x) - y) / y, "log_of_quotient": log_of_quotient,
+        "weighted_power": lambda x, y, weight: np.where(none(x, weight), 0.0, np.power(np.asarray(x, dtype=float), y)),
         "reciprocal_expm1": lambda x: 1 / np.expm1(x),
         "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),
         "sech_squared": lambda x: np.square(2 / (np.exp(-np.abs(x)) + np.exp(np.minimum(np.abs(x), 700.0)))),

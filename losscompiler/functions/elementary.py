@@ -113,6 +113,25 @@ ELEMENTARY: tuple[Function, ...] = (
         name="share", arguments=("x", "y"), summary="x/(x + y)", category=_EXP, internal=True, partials=("share(y, x)/(x + y)", "-f/(x + y)"),
         domain=("x + y != 0",), definition="x/(x + y)", keras="part_of_sum",
     ),
+    Function(
+        name="relative_difference", arguments=("x", "y"), summary="(x - y)/y", category=_EXP, internal=True, partials=("1/y", "-x/y/y"),
+        domain=("y != 0",), definition="(x - y)/y", keras="relative_difference",
+    ),
+    Function(
+        name="log_of_quotient", arguments=("x", "y", "t", "weight"), category=_EXP, internal=True, keras="log_of_quotient",
+        summary="log((x + t)/(y + t)), in which a sum counts for 1 where it and the weight of the logarithm are both 0",
+        partials=(
+            "weighted_reciprocal(x + t, weight)", "-weighted_reciprocal(y + t, weight)",
+            "(y - x)*weighted_reciprocal(x + t, weight)*weighted_reciprocal(y + t, weight)", "0",
+        ),
+        domain=("(x + t)/(y + t) > 0 or weight == 0",), definition="log((x + t)/(y + t))",
+    ),
+    Function(
+        name="weighted_power", arguments=("x", "y", "weight"), category=_EXP, internal=True, keras="weighted_power",
+        summary="x**y, and 0 where x and the weight by which it is multiplied are both 0",
+        partials=("y*weighted_power(x, y - 1, weight)", "where(x == 0, 0, f*log(x))", "0"), definition="x**y",
+        domain=("x > 0 or y is an integer",), convention="d/dy is 0 at x = 0",
+    ),
     # -- powers and roots
     Function(
         name="sqrt", arguments=("x",), summary="square root", category=_POWER, partials=("1/(2*f)",), domain=("x >= 0",), range=(0, inf), monotone=1,

@@ -159,6 +159,9 @@ class Graph:
             return args[0] if args[0] is args[1] else None
         if op == "where":
             return self._where(*args)
+        if op in _WEIGHTED and args[1].constant and not args[1].is_number(0):
+            plain = op.removeprefix("weighted_")
+            return self.simple("div", self.const(1), args[0]) if plain == "reciprocal" else self.simple(plain, args[0])
         if op not in ("add", "sub", "mul", "div", "pow"):
             return None
         x, y = args
@@ -234,6 +237,7 @@ class Graph:
         return self.const(1) if y.is_number(0) or x.is_number(1) else None
 
 
+_WEIGHTED = ("weighted_log", "weighted_log1p", "weighted_reciprocal")
 _RULES = {"add": Graph._add, "sub": Graph._sub, "mul": Graph._mul, "div": Graph._div, "pow": Graph._pow}
 
 

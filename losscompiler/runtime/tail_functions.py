@@ -49,6 +49,36 @@ def powm1(x, y):
     return ops.where(near, ops.expm1(ops.where(near, exponent, ops.zeros_like(exponent))), ops.power(x, y) - 1.0)
 
 
+def weighted_power(x, y, weight):
+    """Return x**y, and 0 where x and the weight by which it is multiplied are both 0."""
+    x, y, weight = alike(x, y, weight)
+    none = ops.equal(x, 0.0) & ops.equal(weight, 0.0)
+    return ops.where(none, ops.zeros_like(x), ops.power(ops.where(none, ops.ones_like(x), x), y))
+
+
+def relative_difference(x, y):
+    """Return (x - y)/y, also where the difference is too small or too large for a float."""
+    x, y = alike(x, y)
+    size, one = ops.abs(y), ops.ones_like(y)
+    scale = ops.where(size < 1e-20, 2.0**40 * one, ops.where(size > 1e20, 2.0**-40 * one, one))
+    return (x * scale - y * scale) / (y * scale)
+
+
+def log_of_quotient(x, y, t, weight):
+    """Return log((x + t)/(y + t)), by log1p where both are close; a sum counts for 1 where it and the weight are both 0."""
+    x, y, t, weight = alike(x, y, t, weight)
+    above, below = unless_both_zero(x + t, weight), unless_both_zero(y + t, weight)
+    close = ops.abs(x - y) < 0.5 * ops.abs(below)
+    # The difference of two small numbers may be too small for a float where the quotient is not.
+    scale = ops.where((ops.abs(y) < 1e-20) & (ops.abs(below) < 1e20), ops.full_like(y, 2.0**40), ops.ones_like(y))
+    near = ops.log1p(ops.where(close, x * scale - y * scale, ops.zeros_like(x)) / (below * scale))
+    quotient = above / below
+    # What a quotient loses below the smallest float and above the largest, logarithms do not.
+    extreme = (ops.abs(quotient) < 1e-30) | (ops.abs(quotient) > 1e30)
+    far = ops.where(extreme, ops.log(ops.abs(above)) - ops.log(ops.abs(below)), ops.log(quotient))
+    return ops.where(close, near, far)
+
+
 def part_of_sum(x, y):
     """Return x/(x + y)."""
     return x / (x + y)

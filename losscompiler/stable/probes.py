@@ -279,13 +279,16 @@ class Prober:
             here_exactly, left = self._evaluated(beside), self._as_floats(self._evaluated({**exact, name: exact[name] - step}))
             shake = mpmath.mpf(_SHAKE)
             signs = {key: random.choice([-1, 1], np.shape(x)) for key, x in exact.items() if key != UPSTREAM}
-            there, back = (self._evaluated({key: beside[key] * (1 + side * sign) for key, sign in signs.items()}) for side in (shake, -shake))
             right = self._as_floats(here_exactly)
-            changes = self._as_floats([(root - middle) / shake for root, middle in zip(there, here_exactly, strict=True)])
+
+            def rates(side: Any) -> list[Array]:
+                there = self._evaluated({key: beside[key] * (1 + side * sign) for key, sign in signs.items()})
+                return self._as_floats([(root - middle) / side for root, middle in zip(there, here_exactly, strict=True)])
+
+            changes = rates(shake)
             if not all(bool(np.all(np.isfinite(root))) for root in changes):
                 # At the end of a domain one of the two directions leads out of it.
-                others = self._as_floats([(root - middle) / shake for root, middle in zip(back, here_exactly, strict=True)])
-                changes = [np.where(np.isfinite(one), one, two) for one, two in zip(changes, others, strict=True)]
+                changes = [np.where(np.isfinite(one), one, two) for one, two in zip(changes, rates(-shake), strict=True)]
         truths, units = [], []
         for above, below, rate in zip(right, left, changes, strict=True):
             with np.errstate(all="ignore"):
@@ -298,6 +301,9 @@ class Prober:
                 unit = np.maximum(np.maximum(relative * np.abs(limit), change), SMALLEST_NORMAL)
                 # A limit is known to within the distance at which it was read off.
                 units.append(np.where(here, np.maximum(unit, 10 * float(_LIMIT)), unit))
+        if self.pointwise:
+            # Where the loss is infinite nobody asks for its derivatives.
+            truths = [np.where(np.isnan(truths[0]), np.nan, truth) for truth in truths]
         return truths, units
 
     def _evaluated(self, values: Mapping[str, Array]) -> list[Array]:

@@ -15,6 +15,10 @@ SHARES = Rule(
     "share of a sum", "x**2/(x**2 + 4)", "share(x**2, 4)", -1e9, 1e9,
     "the derivative of x/(x + y) is y/(x + y)**2, which 1/(x + y) - x/(x + y)**2 loses",
 )  # fmt: skip
+RELATIVE_DIFFERENCES = Rule(
+    "difference relative to one of its terms", "(x - y)**2/y**2", "relative_difference(x, y)**2", -1e9, 1e9,
+    "the derivative by y is -x/y**2 times a factor, which -1/y - (x - y)/y**2 loses for small x", (0.1, 9),
+)  # fmt: skip
 SCALED = Rule(
     "powers of a scale", "x**2*(y/x)**2", "y**2", 0.1, 1e9, "laws of exponents; by the scale the derivatives of both factors cancel",
     (-9, 9),
@@ -27,6 +31,29 @@ ROOTS = Rule(
     "root of many squares", "sqrt(x**2 + 4*y**2 + y**4)", "hypot(hypot(x, 2*y), y**2)", -1e9, 1e9,
     "the derivative of the left side is 0/0 at 0", (-9, 9),
 )  # fmt: skip
+
+
+def relative_difference(graph: Graph, node: Node) -> Node | None:
+    """Return a power of (x - y)/y as one of `relative_difference`, whose derivative by y is -x/y**2."""
+    if node.op not in ("mul", "div"):
+        return None
+    whole = product_of(graph, node)
+    for base, exponent in whole.powers:
+        inside, odd = (base.args[0], exponent % 2 == 1) if base.op == "abs" else (base, False)
+        if inside.op != "sub" or exponent.denominator != 1 or exponent <= 0:
+            continue
+        for x, y in (inside.args, inside.args[::-1]):
+            if x.constant or y.constant or whole.exponent(y) != -exponent:
+                continue
+            found = graph.simple("relative_difference", x, y)
+            sign = -1 if inside is base and x is not inside.args[0] and exponent % 2 else 1
+            if inside is not base:
+                found = graph.simple("abs", found)
+            rest = whole.times(Product(Fraction(sign), ((base, exponent), (y, -exponent))), -1)
+            if odd:
+                rest = rest.times(single(graph.simple("sign", y)))
+            return power_product(graph, rest.times(Product(Fraction(1), ((found, exponent),))))
+    return None
 
 
 def share(graph: Graph, node: Node) -> Node | None:

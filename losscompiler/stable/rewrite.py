@@ -9,7 +9,7 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
-from losscompiler.stable.transformations import GUARDING, MERGING, TRANSFORMATIONS, Step
+from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
 
 _LOGARITHMS = tuple(rule for rule in RULES if rule.pattern.startswith("log(") and rule.y is None)
 _DEEPEST = 8
@@ -56,8 +56,8 @@ class _Rewriting:
         """Return a node over what stands in place of its operands."""
         if all(self.done[arg.index] is arg for arg in node.args):
             return node
-        # Choices by the same condition inside each other come from the rules, not from the user.
-        make = self.graph.simple if node.op == "where" else self.graph.make
+        # Choices by the same condition inside each other, and signs of signs, come from the rules, not from the user.
+        make = self.graph.simple if node.op in ("where", "add", "sub", "neg") else self.graph.make
         return make(node.op, *(self.done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
 
     def _settled(self, new: Node, node: Node, depth: int) -> Node:
@@ -135,5 +135,7 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     """
     steps = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in TRANSFORMATIONS]
     done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, steps)
-    definitions = {name: done[node.index] for name, node in loss.definitions.items()}
-    return replace(loss, loss=done[loss.loss.index], definitions=definitions), fired
+    finishing = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in FINISHING]
+    last, also = rewrite(loss.graph, [done[loss.loss.index], *(done[node.index] for node in loss.definitions.values())], (), finishing)
+    definitions = {name: last[done[node.index].index] for name, node in loss.definitions.items()}
+    return replace(loss, loss=last[done[loss.loss.index].index], definitions=definitions), [*fired, *also]

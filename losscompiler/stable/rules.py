@@ -71,6 +71,7 @@ RULES: tuple[Rule, ...] = (
         (-9, 80),
     ),
     # -- exponentials
+    Rule("log of a reciprocal", "log(1/x)", "-log(x)", 1e-9, 1e9, "one form of a logarithm, for the rules about 1 + x"),
     Rule("log of exp", "log(exp(x))", "x", -80, 80, _OVERFLOW),
     Rule("exp of log of softmax", "exp(log_softmax(x))", "softmax(x)", -80, 80, _SHIFT),
     Rule("quotient by an exponential", "y/exp(x)", "y*exp(-x)", -80, 80, _OVERFLOW, (-9, 9)),

@@ -14,7 +14,7 @@ from fractions import Fraction
 from losscompiler.functions import FUNCTIONS, Kind
 from losscompiler.graph import axes as ax
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
-from losscompiler.graph.node import Graph, Node
+from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.source import Source
 from losscompiler.stable.terms import coefficients, power_product, product_of, sum_of, total
 
@@ -94,6 +94,16 @@ class Expansion:
                 return order
         raise NotAnalyticError
 
+    def exponents(self, root: Node) -> list[Node]:
+        """Return by how much the exponents of powers of other symbols move with the symbol, written as exponentials."""
+        found = []
+        for node in reachable([root]):
+            if node.op == "pow" and self._moves(node.args[1]) and not self._moves(node.args[0]):
+                rate = self.coefficient(node.args[1], 1) if self.lowest(node.args[1]) >= 0 else None
+                if rate is not None:
+                    found.append(self.graph.simple("mul", rate, _logarithm(self.graph, node.args[0])))
+        return list(dict.fromkeys(found))
+
     # -- orders
     def _lowest_of(self, node: Node) -> int:
         match node.op:
@@ -105,6 +115,8 @@ class Expansion:
                 return self.lowest(node.args[0]) + self.lowest(node.args[1])
             case "div":
                 return self.lowest(node.args[0]) - self.first(node.args[1])
+            case "relative_difference" | "log_of_quotient":
+                return self.lowest(self._quotient_of(node))
             case "pow" if _whole(node.args[1]) is not None:
                 exponent = _whole(node.args[1]) or 0
                 return exponent * (self.lowest(node.args[0]) if exponent > 0 else self.first(node.args[0]))
@@ -135,15 +147,25 @@ class Expansion:
                 return self._choice(node, order)
             case "sum" | "mean":
                 return self._reduced(node, order)
-            case "weighted_log" if order:
+            case "weighted_log" | "weighted_log1p" as op if order:
                 # Only its value at the centre is that of a function that may be 0 times infinity.
-                return self.coefficient(self.graph.simple("log", node.args[0]), order)
+                return self.coefficient(self.graph.simple(op.removeprefix("weighted_"), node.args[0]), order)
+            case "relative_difference" | "log_of_quotient":
+                return self.coefficient(self._quotient_of(node), order)
             case "logsumexp":
                 total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), span=None, **node.attributes)
                 return self.coefficient(self.graph.simple("log", total), order)
         if FUNCTIONS[node.op].kind is not Kind.ELEMENTWISE or not FUNCTIONS[node.op].partials or node.boolean:
             raise NotAnalyticError
         return self._function(node, order)
+
+    def _quotient_of(self, node: Node) -> Node:
+        """Return a function of a quotient by the quotient, which resolves where both of its sides vanish."""
+        if node.op == "relative_difference":
+            x, y = node.args
+            return self.graph.simple("div", self.graph.simple("sub", x, y), y)
+        x, y, t, _ = node.args
+        return self.graph.simple("log1p", self.graph.simple("div", self.graph.simple("sub", x, y), self.graph.simple("add", y, t)))
 
     def _reduced(self, node: Node, order: int) -> Node | None:
         (x,) = node.args
@@ -206,7 +228,7 @@ class Expansion:
         start = self.coefficient(exponent, 0)
         if order == 0 and start is not None:
             return self.graph.simple("pow", base, start)
-        logarithm = self.graph.simple("weighted_log", base, base)
+        logarithm = _logarithm(self.graph, base)
         total: Node | None = None
         for j in range(1, order + 1):
             part = self._times(self.coefficient(node, order - j), self._times(self.coefficient(exponent, j), logarithm))
@@ -294,6 +316,13 @@ def _whole(exponent: Node) -> int | None:
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and exponent.value.denominator == 1 and abs(exponent.value) <= 8:
         return int(exponent.value)
     return None
+
+
+def _logarithm(graph: Graph, base: Node) -> Node:
+    """Return the logarithm of a base by which it is multiplied."""
+    if base.op == "sub" and base.args[0].is_number(1):
+        return graph.simple("weighted_log1p", graph.simple("neg", base.args[1]), base)
+    return graph.simple("weighted_log", base, base)
 
 
 def _cancelled(graph: Graph, node: Node) -> Node:

@@ -35,11 +35,17 @@ _NEGLIGIBLE, _NEGLIGIBLE_AT_TIES = Fraction(3, 10**7), Fraction(1, 10**8)
 """The share that the last two terms may have. With five terms, those left out are then below 1e-10, and 1e-8 in a derivative;
 farther from the point, float64 carries a triple pole to 1e-9."""
 
+_LARGEST_EXPONENT = Fraction(1, 5)
+"""How far the exponent of an exponential may move: the first term that is left out is then below 1e-7."""
+
 _NOISE = Fraction(1, 10**9)
 """The share of the constant term below which all others together are noise, as where every coefficient but the first is 0."""
 
-_FARTHEST, _FARTHEST_FROM_TIE = Fraction(1, 4), Fraction(1, 1000)
-"""How far from a number, or relative to a tie, a series may be used."""
+_FARTHEST, _FARTHEST_FROM_TIE, _FARTHEST_FROM_TIE_AT_0 = Fraction(1, 4), Fraction(1, 1000), Fraction(1, 10**5)
+"""How far from a number a series may be used, and how far from a tie: relative to it, and where both are about 0."""
+_MOST_TIED = 5
+"""Variables of the largest loss in which any two of them may be equal."""
+
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14, 1e-30, -1e-30)
 _LARGEST, _MOST_ADDED = 260, 6000
 
@@ -148,11 +154,16 @@ class _Mender:
         return replace(self.loss, loss=current), done
 
     def _centres(self, name: str) -> list[Node]:
-        """Return where a symbol may be singular: poles first, 0, 1, where logarithms vanish, and the targets to which it may be equal."""
+        """Return where a symbol may be singular: poles first, 0, 1, where logarithms vanish, and the symbols to which it may be equal."""
         guarded = [guard.centre for guard in self.guards if guard.name == name]
         centres = [*poles(self.graph, self.loss.loss, name), *guarded, self.graph.const(0), self.graph.const(1)]
-        if name in self.loss.predictions:
-            centres += [node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name in self.loss.targets]
+        if self.loss.loss.pointwise:
+            symbols = {node.name: node for node in reachable([self.loss.loss]) if node.op == "symbol"}
+            variables = [other for other in self.loss.variables if other in symbols]
+            # Of two variables the one that is declared later is moved.
+            before = variables[: variables.index(name)] if len(variables) <= _MOST_TIED else []
+            targets = [other for other in self.loss.targets if other in symbols and name in self.loss.predictions]
+            centres += [symbols[other] for other in (*targets, *before)]
         return list(dict.fromkeys(centres))
 
     def roots(self, loss: Node) -> list[Node]:
@@ -175,6 +186,9 @@ class _Mender:
             return None
         if len(coefficients) < 3:
             return None
+        if centre.op == "symbol" and 0 in coefficients and centre not in poles(graph, self.loss.loss, name):
+            # Digits that vanish are missed where everything vanishes, as in a divergence of two equal things.
+            return None
         symbol = next(node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name == name)
         offset = graph.simple("sub", symbol, centre)
         powers = [graph.const(1), offset]
@@ -191,9 +205,14 @@ class _Mender:
         reach = graph.const(_FARTHEST)
         if not centre.constant:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
+            reach = graph.simple("add", reach, graph.const(_FARTHEST_FROM_TIE_AT_0))
         # Infinite terms compare as negligible beside infinite ones.
         finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
         close = graph.make("and", graph.make("and", negligible, finite), graph.make("le", graph.simple("abs", offset), reach))
+        for exponent in expansion.exponents(self.loss.loss):
+            # A power that is negligible in the loss need not be so in its derivative by the base.
+            size = graph.simple("abs", graph.simple("mul", exponent, offset))
+            close = graph.make("and", close, graph.make("le", size, graph.const(_LARGEST_EXPONENT)))
         self.indifferent.add(close.index)
         return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
 

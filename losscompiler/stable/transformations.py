@@ -13,6 +13,7 @@ from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
+from losscompiler.stable.log_quotients import LOG_QUOTIENTS, log_of_quotient
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
 from losscompiler.stable.powers import LOG_OF_POWERS, MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, merge_powers, power_less_1
@@ -90,6 +91,12 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(SIGNED, _on(signed)),
 )
 """Applied to the loss as written, before it is differentiated."""
+
+FINISHING: tuple[Transformation, ...] = (
+    Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
+    Transformation(quotients.RELATIVE_DIFFERENCES, _on(quotients.relative_difference)),
+)
+"""Applied to what those have made, before it is differentiated: forms that would hide what cancels from the others."""
 
 MERGING: tuple[Transformation, ...] = (
     Transformation(exponentials.CONFLICTS, lambda graph, parameters: Exponentials(graph, parameters).conflict),

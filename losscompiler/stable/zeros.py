@@ -22,7 +22,7 @@ def poles(graph: Graph, root: Node, name: str) -> list[Node]:
     """Return values of a symbol at which a denominator below a node vanishes, each once."""
     found: dict[int, Node] = {}
     for node in reachable([root]):
-        below = node.args[1] if node.op == "div" else node.args[0] if _negative_power(node) else None
+        below = node.args[1] if node.op in ("div", "relative_difference") else node.args[0] if _negative_power(node) else None
         if below is not None and not below.constant:
             for centre in _solved(graph, below, graph.const(0), name):
                 found.setdefault(centre.index, centre)

@@ -12,7 +12,7 @@ from losscompiler.graph.precise import evaluate
 from losscompiler.graph.printing import node_text
 
 FORMS = {
-    "student_t": ("param nu > 0\nlgamma(nu/2) - lgamma((nu + 1)/2) + p", "-lgamma_difference(nu/2, 0.5) + p"),
+    "student_t": ("param nu > 0\nlgamma(nu/2) - lgamma((nu + 1)/2) + p", "p - lgamma_difference(nu/2, 0.5)"),
     "negative_binomial": ("param r > 0\nlgamma(y + r) - lgamma(r) - lgamma(y + 1) + p", "lgamma_difference(r, y) - lgamma(y + 1) + p"),
     "order_does_not_matter": ("param r > 0\np - lgamma(r) + y*p + lgamma(r + y)", "p + lgamma_difference(r, y) + y*p"),
     "common_factors": ("param r > 0\n2*p*lgamma(y + r) - 2*p*lgamma(r)", "2*p*lgamma_difference(r, y)"),

@@ -13,12 +13,12 @@ from losscompiler.graph.expressions import ExpressionBuilder
 from losscompiler.graph.node import Graph, reachable, symbols
 from losscompiler.graph.precise import evaluate
 from losscompiler.source import Source
-from losscompiler.stable import GUARDING, LOWERING, MERGING, RULES, TRANSFORMATIONS
+from losscompiler.stable import FINISHING, GUARDING, LOWERING, MERGING, RULES, TRANSFORMATIONS
 from losscompiler.stable.rewrite import rewrite
 from losscompiler.syntax import parse
 
 PATTERNS = (*RULES, *LOWERING)
-STEPS = (*TRANSFORMATIONS, *MERGING, *GUARDING)
+STEPS = (*TRANSFORMATIONS, *FINISHING, *MERGING, *GUARDING)
 EXAMPLES = tuple(each.rule for each in STEPS)
 ALL = (*PATTERNS, *EXAMPLES)
 

@@ -1,0 +1,62 @@
+"""Logarithms of quotients whose two sides have a term in common: log((y + r)/(p + r)) is log1p((y - p)/(p + r)).
+
+For a large r both sides are almost equal, and their quotient is 1 with what is left of the digits. Differentiated by r as it is
+written, two reciprocals cancel.
+"""
+
+from __future__ import annotations
+
+from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.cancelling import added, products_of, ratio
+from losscompiler.stable.rules import Rule
+from losscompiler.stable.terms import power_product, sum_of, total
+
+LOG_QUOTIENTS = Rule(
+    "log of a quotient of neighbours", "log((x + y)/(3 + y))", "log_of_quotient(x, 3, y, 1)", 0.1, 1e9,
+    "Kahan 1987: log1p keeps the digits that 1 + x loses; by y the derivative is that of log1p", (0.1, 9),
+)  # fmt: skip
+_LOGS = ("log", "weighted_log", "log1p", "weighted_log1p")
+
+
+def log_of_quotient(graph: Graph, node: Node) -> Node | None:
+    """Return the logarithm of a quotient of two sums, or the difference of their logarithms, by the difference of the sums."""
+    if node.op in ("log", "weighted_log") and node.args[0].op == "share":
+        x, y = node.args[0].args
+        return graph.simple("log_of_quotient", graph.const(0), y, x, *(node.args[1:] or (graph.const(1),)))
+    if node.op in ("log", "weighted_log") and node.args[0].op == "div":
+        above, below = node.args[0].args
+        return _joined(graph, above, below, node.args[1] if len(node.args) > 1 else graph.const(1))
+    return _difference_of_logs(graph, node) if node.op in ("add", "sub") else None
+
+
+def _difference_of_logs(graph: Graph, node: Node) -> Node | None:
+    parts = sum_of(graph, node)
+    logs = [(i, term) for i, term in enumerate(parts.terms) if term.node.op in _LOGS]
+    for i, first in logs:
+        for j, second in logs:
+            if first.scale > 0 and first.scale == -second.scale:
+                weights = [term.node.args[1:] or (graph.const(1),) for term in (first, second)]
+                alike = weights[1][0] in (weights[0][0], graph.const(1))
+                joined = _joined(graph, _inside(graph, first.node), _inside(graph, second.node), weights[0][0]) if alike else None
+                if joined is not None:
+                    return total(graph, parts.constant, [*parts.without({i, j}).parts, (first.scale, joined)])
+    return None
+
+
+def _inside(graph: Graph, log: Node) -> Node:
+    """Return what a logarithm is of."""
+    return graph.simple("add", graph.const(1), log.args[0]) if log.op in ("log1p", "weighted_log1p") else log.args[0]
+
+
+def _joined(graph: Graph, above: Node, below: Node, weight: Node) -> Node | None:
+    """Return log(above/below), or ``None`` if they have no varying term in common, or nothing is left of one of them."""
+    if above.constant or below.constant:
+        return None
+    terms, others = products_of(graph, above), products_of(graph, below)
+    common = [term for term in terms if any(ratio(term, other) == 1 for other in others)]
+    if not common or len(common) == len(terms) == len(others):
+        return None
+    left = [term for term in terms if term not in common]
+    right = [term for term in others if not any(ratio(term, shared) == 1 for shared in common)]
+    x, y, t = (added(graph, [power_product(graph, term) for term in part]) for part in (left, right, common))
+    return graph.simple("log_of_quotient", x, y, t, weight)
