@@ -97,6 +97,11 @@ ELEMENTARY: tuple[Function, ...] = (
         partials=("x**2", "2*w*x"), definition="w*x**2", keras="scaled_square",
     ),
     Function(
+        name="scaled_sigmoid", arguments=("w", "x"), summary="w*sigmoid(x), also where sigmoid(x) underflows and the product does not",
+        category=_EXP, internal=True, partials=("sigmoid(x)", "scaled_sigmoid(w, x)*sigmoid(-x)"), definition="w/(1 + exp(-x))",
+        keras="scaled_sigmoid",
+    ),
+    Function(
         name="reciprocal_expm1", arguments=("x",), summary="1/(exp(x) - 1)", category=_EXP, internal=True,
         partials=("-exp(-abs(x))/expm1(-abs(x))**2",), domain=("x != 0",), definition="1/(exp(x) - 1)", keras="reciprocal_expm1",
     ),

@@ -126,6 +126,14 @@ def scaled_square(w, x):
     return w * x * x
 
 
+def scaled_sigmoid(w, x):
+    """Return w*sigmoid(x), as w*exp(x/2)**2 where sigmoid(x) is exp(x) and may be too small for a float."""
+    w, x = alike(w, x)
+    low = x < -40.0
+    root = ops.exp(ops.where(low, x, ops.zeros_like(x)) / 2.0)
+    return w * root * ops.where(low, root, ops.sigmoid(x))
+
+
 def weighted_logaddexp(x, y, v, w):
     """Return log(v*exp(x) + w*exp(y)) without overflow, for weights of any sign."""
     x, y, v, w = alike(x, y, v, w)

@@ -61,6 +61,21 @@ def with_harmless_operands(graph: Graph, roots: Sequence[Node]) -> dict[int, Nod
     return done
 
 
+def without_decided(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
+    """Return, for every node below the roots, what stands in its place without choices inside of a branch that decides them."""
+    guards = _guards(roots)
+    done: dict[int, Node] = {}
+    for node in reachable(roots):
+        args = [done[arg.index] for arg in node.args]
+        decided = next((holds for condition, holds in guards[node.index] if node.op == "where" and condition is node.args[0]), None)
+        if decided is not None and ax.broadcast(*(arg.axes for arg in args)) == args[1 if decided else 2].axes:
+            done[node.index] = args[1 if decided else 2]
+            continue
+        same = all(arg is old for arg, old in zip(args, node.args, strict=True))
+        done[node.index] = node if same else graph.make(node.op, *args, span=node.span, **dict(node.attrs))
+    return done
+
+
 def _is_polynomial(node: Node) -> bool:
     """Tell whether a node is a power that is finite everywhere."""
     exponent = node.args[1].value if node.op == "pow" and node.args[1].op == "const" else None

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
+from math import inf
 
-from losscompiler.graph.node import Graph, Node
+from losscompiler.functions import FUNCTIONS
+from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.parameter import Parameter
 from losscompiler.stable.log_domain import LogDomain
 from losscompiler.stable.patterns import instance, match_operands, pattern
@@ -38,6 +40,10 @@ VANISHING = Rule(
     "product with an exponential that may be infinite", "x*exp(x)", "scaled_square(x, exp(x/2))", -80, 80,
     "0 times infinity is NaN; exp(x) overflows for x > 88 in float32",
 )  # fmt: skip
+UNDERFLOWING = Rule(
+    "product with a logistic function that may underflow", "x*sigmoid(x)", "scaled_sigmoid(x, x)", -80, 80,
+    "sigmoid(x) underflows for x < -87 in float32, which a factor may bring back",
+)  # fmt: skip
 _MOST_FACTORS = 16
 _SUMS = ("add", "sub", "sum", "mean")
 _Factor = tuple[Node, int]
@@ -55,6 +61,7 @@ class Exponentials:
 
     def __init__(self, graph: Graph, parameters: Mapping[str, Parameter]) -> None:
         self.graph = graph
+        self.parameters = parameters
         self.signs = Signs(parameters)
         self.logs = LogDomain(graph, parameters, self.signs)
 
@@ -159,6 +166,31 @@ class Exponentials:
         root = self.graph.simple("exp", self.graph.simple("div", grown[0].args[0], self.graph.const(2)))
         result = self.graph.simple("scaled_square", weight, root)
         return self.graph.simple("neg", result) if negative else result
+
+    def underflowing(self, node: Node) -> Node | None:
+        """Return w*sigmoid(x), for a w that may be large, as a function of both."""
+        if node.op not in ("mul", "div"):
+            return None
+        factors, negative = _chain(node)
+        small = [factor for factor, sign in factors if sign > 0 and factor.op in ("sigmoid", "scaled_sigmoid")]
+        if len(factors) > _MOST_FACTORS or not small:
+            return None
+        position = next(i for i, (factor, _) in enumerate(factors) if factor is small[0])
+        rest = [*factors[:position], *factors[position + 1 :]]
+        above = [position for position, (factor, sign) in enumerate(rest) if sign > 0 and self._is_open(factor)]
+        if not above:
+            return None
+        weight = self._times([*rest[: above[-1]], *rest[above[-1] + 1 :]], rest[above[-1]][0])
+        if small[0].op == "scaled_sigmoid":
+            weight = self.graph.simple("mul", weight, small[0].args[0])
+        result = self.graph.simple("scaled_sigmoid", weight, small[0].args[-1])
+        return self.graph.simple("neg", result) if negative else result
+
+    def _is_open(self, factor: Node) -> bool:
+        """Tell whether a factor depends on a prediction or parameter, and is not known to be bounded."""
+        row = FUNCTIONS.get(factor.op)
+        bounded = row is not None and row.range[0] > -inf and row.range[1] < inf
+        return not bounded and any(node.op == "symbol" and node.name in self.parameters for node in reachable([factor]))
 
     def _reciprocal(self, factors: list[_Factor]) -> Node | None:
         """Return the product with 1/expm1(x) as one function; its derivative as a quotient is infinity over infinity."""

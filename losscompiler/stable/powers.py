@@ -11,6 +11,7 @@ from fractions import Fraction
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
+from losscompiler.stable.terms import sum_of, total, whole_exponent
 
 MERGED_POWERS = Rule(
     "powers of one base", "x**(1/2 - 1)*x", "x**(1/2)", 1e-9, 1e9, "laws of exponents; the left side is infinity times 0 at x = 0"
@@ -24,6 +25,14 @@ POWERS_LESS_1 = Rule(
 LOG_OF_POWERS = Rule(
     "log of 1 + a power", "log(1 + x**y)", "softplus(y*log(x))", 1e-9, 1e9, "x**y overflows for large exponents", (0.01, 9)
 )
+COMPLEMENTS_OF_POWERS = Rule(
+    "power of 1 + x less 1", "3 - x - 3*(1 + 2*x)**y", "-3*expm1(y*log1p(2*x)) - x", 1e-9, 9,
+    "Kahan 1987: log1p and expm1 keep the digits that 1 + x loses", (0.01, 9),
+)  # fmt: skip
+WEIGHTED_POWERS = Rule(
+    "slope of a power", "3*(x + 1)*y*x**(y - 1)", "3*(x + 1)*y*weighted_power(x, y - 1, y)", 1e-9, 9,
+    "x**0 is constant, so that its slope is 0 also at x = 0, where 0*x**(-1) is 0 times infinity", (0.01, 9),
+)  # fmt: skip
 _MOST_FACTORS = 16
 
 
@@ -59,6 +68,27 @@ def power_less_1(graph: Graph, node: Node) -> Node | None:
     return None
 
 
+def complement_of_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
+    """Return c*(1 + x)**y - c, with other terms, as c*expm1(y*log1p(x)) where 1 + x is positive."""
+    if node.op not in ("add", "sub"):
+        return None
+    parts = sum_of(graph, node)
+    for position, term in enumerate(parts.terms):
+        if term.node.op != "pow" or parts.constant != -term.scale or whole_exponent(term.node) is not None:
+            continue
+        base, exponent = term.node.args
+        inside = sum_of(graph, base) if base.op in ("add", "sub") else None
+        if inside is None or inside.constant != 1:
+            continue
+        log = graph.simple("log1p", total(graph, Fraction(0), inside.parts))
+        power = graph.simple("expm1", graph.simple("mul", exponent, log))
+        result = total(graph, Fraction(0), [*parts.without({position}).parts, (term.scale, power)])
+        if signs.positive(base, closed=False):
+            return result
+        return graph.simple("where", graph.make("gt", base, graph.const(0)), result, node)
+    return None
+
+
 def _open(node: Node) -> bool:
     """Tell whether a node is a power whose exponent varies."""
     return node.op == "pow" and not node.args[1].constant
@@ -79,6 +109,27 @@ def power_of_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
     elif base.op == "abs":
         base = base.args[0]
     return base if power == 1 else graph.simple("sqrt", base) if power == Fraction(1, 2) else graph.simple("pow", base, graph.const(power))
+
+
+def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
+    """Return y*x**(y - 1) with a power that is 0 where x and y both are, if they may be."""
+    if node.op not in ("mul", "div"):
+        return None
+    above, below, negative = _factors(node)
+    if len(above) + len(below) > _MOST_FACTORS:
+        return None
+    for position, factor in enumerate(above):
+        if not _exponent_less_1(factor):
+            continue
+        base, exponent = factor.args[0], factor.args[1].args[0]
+        may_vanish = not (base.constant or signs.positive(base) or signs.positive(exponent, closed=False))
+        if exponent in above and may_vanish:
+            above[position] = graph.make("weighted_power", *factor.args, exponent)
+            result = _product(graph, above)
+            if below:
+                result = graph.simple("div", result, _product(graph, below))
+            return graph.simple("neg", result) if negative else result
+    return None
 
 
 def _power(node: Node) -> tuple[Node, Fraction | None]:

@@ -79,7 +79,7 @@ class Removable:
             case "pow":
                 return self._power(node)
             case "log":
-                return self._log_of_choice(node) if node.args[0].op == "where" else self._log_of_share(node)
+                return self._log_of_share(node)
         return None
 
     # -- products
@@ -281,14 +281,6 @@ class Removable:
         return added(self.graph, [power_product(self.graph, term) for term in varying])
 
     # -- logarithms
-    def _log_of_choice(self, node: Node) -> Node | None:
-        """Return the logarithm of an exponential under a condition without it."""
-        condition, yes, _ = node.args[0].args
-        if yes.op != "exp":
-            return None
-        self.kept.add(node.index)
-        return self.graph.simple("where", condition, yes.args[0], node)
-
     def _log_of_share(self, node: Node) -> Node | None:
         """Return log(x/(x + z)) as -log1p(z/x), which keeps what a large x loses, for a positive x."""
         share = node.args[0]

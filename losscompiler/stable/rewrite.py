@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.graph.parameter import Parameter
+from losscompiler.stable.choices import without_decided
 from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
@@ -123,7 +125,8 @@ def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
 
 def guard(loss: LossGraph, roots: Sequence[Node]) -> dict[int, Node]:
     """Return, for every node below the roots of a derived program, what stands in its place where something may overflow."""
-    done, _ = rewrite(loss.graph, roots, (), [(each.rule, each.begin(loss.graph, loss.parameters)) for each in GUARDING])
+    varying = {**{name: Parameter() for name in loss.predictions}, **loss.parameters}
+    done, _ = rewrite(loss.graph, roots, (), [(each.rule, each.begin(loss.graph, varying)) for each in GUARDING])
     return done
 
 
@@ -135,7 +138,8 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     """
     steps = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in TRANSFORMATIONS]
     done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, steps)
-    finishing = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in FINISHING]
-    last, also = rewrite(loss.graph, [done[loss.loss.index], *(done[node.index] for node in loss.definitions.values())], (), finishing)
-    definitions = {name: last[done[node.index].index] for name, node in loss.definitions.items()}
-    return replace(loss, loss=last[done[loss.loss.index].index], definitions=definitions), [*fired, *also]
+    wanted = [done[loss.loss.index], *(done[node.index] for node in loss.definitions.values())]
+    last, also = rewrite(loss.graph, wanted, (), [(each.rule, each.begin(loss.graph, loss.parameters)) for each in FINISHING])
+    decided = without_decided(loss.graph, [last[node.index] for node in wanted])
+    value, *others = (decided[last[node.index].index] for node in wanted)
+    return replace(loss, loss=value, definitions=dict(zip(loss.definitions, others, strict=True))), [*fired, *also]

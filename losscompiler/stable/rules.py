@@ -82,6 +82,7 @@ RULES: tuple[Rule, ...] = (
     Rule("log1p of a difference", "log(1 - x)", "log1p(-x)", -1e9, 0.999, _KAHAN),
     Rule("expm1", "exp(x) - 1", "expm1(x)", -80, 80, _KAHAN),
     Rule("expm1 of the opposite sign", "1 - exp(x)", "-expm1(x)", -80, 80, _KAHAN),
+    Rule("exp by expm1", "1 + expm1(x)", "exp(x)", -80, 80, "the sum cancels for large negative x"),
     Rule("log of 1 - exp", "log(-expm1(x))", "log1mexp(x)", -80, -1e-9, _MAECHLER),
     Rule("log of 1 - exp by log1p", "log1p(-exp(x))", "log1mexp(x)", -80, -1e-9, _MAECHLER),
     Rule("log of exp - 1", "log(expm1(x))", "x + log1mexp(-x)", 1e-9, 80, _OVERFLOW),

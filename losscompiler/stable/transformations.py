@@ -9,6 +9,7 @@ from typing import TypeAlias
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
 from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
+from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
@@ -16,7 +17,16 @@ from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.log_quotients import LOG_QUOTIENTS, log_of_quotient
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
-from losscompiler.stable.powers import LOG_OF_POWERS, MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, merge_powers, power_less_1
+from losscompiler.stable.powers import (
+    COMPLEMENTS_OF_POWERS,
+    LOG_OF_POWERS,
+    MERGED_POWERS,
+    POWERS_LESS_1,
+    POWERS_OF_POWERS,
+    WEIGHTED_POWERS,
+    merge_powers,
+    power_less_1,
+)
 from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
 from losscompiler.stable.roots import SHARE_OF_ROOT, SQUARE_UNDER_ROOT, share_of_root, square_under_root
@@ -54,6 +64,16 @@ def _less_its_part(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     return lambda node: quotients.less_its_part(graph, signs, node)
 
 
+def _complement_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
+    signs = Signs(parameters)
+    return lambda node: powers.complement_of_power(graph, signs, node)
+
+
+def _weighted_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
+    signs = Signs(parameters)
+    return lambda node: powers.weighted_power(graph, signs, node)
+
+
 def _power_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     signs = Signs(parameters)
     return lambda node: powers.power_of_power(graph, signs, node)
@@ -61,6 +81,7 @@ def _power_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
 
 TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(LOG_DOMAIN, lambda graph, parameters: LogDomain(graph, parameters).apply),
+    Transformation(BRANCHES, _on(into_branches)),
     Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
     Transformation(REMAINDERS, lambda graph, parameters: Remainders(graph).apply),
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
@@ -93,6 +114,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
 """Applied to the loss as written, before it is differentiated."""
 
 FINISHING: tuple[Transformation, ...] = (
+    Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
     Transformation(quotients.RELATIVE_DIFFERENCES, _on(quotients.relative_difference)),
 )
@@ -100,6 +122,7 @@ FINISHING: tuple[Transformation, ...] = (
 
 MERGING: tuple[Transformation, ...] = (
     Transformation(exponentials.CONFLICTS, lambda graph, parameters: Exponentials(graph, parameters).conflict),
+    Transformation(BRANCHES, _on(into_branches)),
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
@@ -110,6 +133,9 @@ MERGING: tuple[Transformation, ...] = (
 """Applied to value and gradients after derivation, while powers are still powers."""
 
 GUARDING: tuple[Transformation, ...] = (
+    Transformation(WEIGHTED_POWERS, _weighted_power),
+    Transformation(exponentials.UNDERFLOWING, lambda graph, parameters: Exponentials(graph, parameters).underflowing),
     Transformation(exponentials.VANISHING, lambda graph, parameters: Exponentials(graph, parameters).vanishing),
 )
-"""Applied last; what would be infinite in float32 is so in float64 for larger arguments only."""
+"""Applied last, with predictions as parameters without bounds; what would be infinite in float32 is so in float64 for larger
+arguments only."""

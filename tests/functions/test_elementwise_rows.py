@@ -75,7 +75,7 @@ OTHERS = {
     "weighted_logaddexp": lambda x, y, v, w: scipy.special.logsumexp([x, y], axis=0, b=[v, w]),
     "log_exp_mean": lambda x: np.log(scipy.special.exprel(x)), "reciprocal_exp_mean": lambda x: 1 / scipy.special.exprel(x),
     "exp_mean_slope": lambda x: scipy.special.hyp1f1(2, 3, x) / (2 * scipy.special.exprel(x)),
-    "scaled_square": lambda w, x: w * x**2, "abs_slope": np.sign,
+    "scaled_sigmoid": lambda w, x: w * scipy.special.expit(x), "scaled_square": lambda w, x: w * x**2, "abs_slope": np.sign,
     "log_cloglog": lambda x: np.log(-np.expm1(-np.exp(x))), "log_softplus": lambda x: np.log(np.logaddexp(x, 0)),
     "log_zero_inflated": lambda v, x, w: np.log1p(v * np.expm1(x)),
     "log_logit_inflated": lambda q, x: np.log(scipy.special.expit(q) + scipy.special.expit(-q) * np.exp(x)),

@@ -107,7 +107,7 @@ CASES = {
     "generalized_extreme_value": Case(
         "param xi\nt = (1 + xi*p)**(-1/xi)\nt - (1 + xi)*log(t)",
         "(exp(-p*log1p_moment(0, xi*p)) if 1 + xi*p > 0 else (1 + xi*p)**(-1/xi)) - (1 + xi)*(-p*log1p_moment(0, xi*p) "
-        "if 1 + xi*p > 0 else log(exp(-p*log1p_moment(0, xi*p)) if 1 + xi*p > 0 else (1 + xi*p)**(-1/xi)))",
+        "if 1 + xi*p > 0 else log((1 + xi*p)**(-1/xi)))",
         {"p": 1.0, "xi": 0.0}, ("xi",),
     ),
     "quotient_of_two": Case(

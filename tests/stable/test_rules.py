@@ -18,6 +18,7 @@ from losscompiler.stable.rewrite import rewrite
 from losscompiler.syntax import parse
 
 PATTERNS = (*RULES, *LOWERING)
+FREE = {"x": lc.Parameter(), "y": lc.Parameter()}
 STEPS = (*TRANSFORMATIONS, *FINISHING, *MERGING, *GUARDING)
 EXAMPLES = tuple(each.rule for each in STEPS)
 ALL = (*PATTERNS, *EXAMPLES)
@@ -46,7 +47,7 @@ def node_of(text, graph):
 
 def rewritten(graph, root):
     """Return a node after all rules, and the rules that fired."""
-    steps = [(each.rule, each.begin(graph, {})) for each in STEPS]
+    steps = [(each.rule, each.begin(graph, FREE)) for each in STEPS]
     done, fired = rewrite(graph, [root], PATTERNS, steps)
     return done[root.index], [rule for rule, _ in fired]
 
@@ -94,7 +95,7 @@ def test_a_transformation_fires_on_its_example(each):
     """After the patterns, on operands that have been rewritten."""
     graph = Graph()
     root = node_of(each.rule.pattern, graph)
-    _, fired = rewrite(graph, [root], RULES, [(each.rule, each.begin(graph, {}))])
+    _, fired = rewrite(graph, [root], RULES, [(each.rule, each.begin(graph, FREE))])
     assert each.rule in [rule for rule, _ in fired]
 
 
