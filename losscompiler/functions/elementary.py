@@ -166,6 +166,11 @@ ELEMENTARY: tuple[Function, ...] = (
         domain=("x >= -1", "x <= 1"), range=(0, pi), monotone=-1, sympy="acos", mpmath="acos", keras="acos",
     ),
     Function(
+        name="arc_ratio", arguments=("x",), summary="acos(x)/sqrt(1 - x**2), acosh(x)/sqrt(x**2 - 1) beyond 1, and 1 at x = 1", category=_TRIG,
+        internal=True, partials=("where(x == 1, -1/3, (x*f - 1)/((1 - x)*(1 + x)))",), domain=("x > -1",), range=(0, inf), monotone=-1,
+        definition="where(x < 1, acos(x)/sqrt(1 - x**2), where(x > 1, acosh(x)/sqrt(x**2 - 1), 1))", keras="arc_ratio",
+    ),
+    Function(
         name="atan", arguments=("x",), summary="inverse tangent", category=_TRIG, synonyms=("arctan",), partials=("1/(1 + x**2)",),
         range=(-pi / 2, pi / 2), monotone=1, sympy="atan", mpmath="atan", keras="atan",
     ),

@@ -224,6 +224,19 @@ def clip(x, low, high):
     return minimum(maximum(x, low), high)
 
 
+def arc_ratio(x):
+    """Return acos(x)/sqrt(1 - x**2), and acosh(x)/sqrt(x**2 - 1) for x > 1, by their common series around x = 1."""
+    d = 1.0 - x
+    near, below = ops.abs(d) < 0.1, x < 1.0
+    series = ops.zeros_like(x)
+    for n in range(13, -1, -1):
+        series = series * ops.where(near, d, ops.zeros_like(d)) + 2.0**n * math.factorial(n) ** 2 / math.factorial(2 * n + 1)
+    angle = ops.where(near | ~below, ops.zeros_like(x), x)
+    beyond = ops.where(near | below, ops.full_like(x, 2.0), x)
+    far = ops.where(below, acos(angle) / ops.sqrt((1.0 - angle) * (1.0 + angle)), acosh(beyond) / (ops.sqrt(beyond - 1.0) * ops.sqrt(beyond + 1.0)))
+    return ops.where(near, series, far)
+
+
 def xlogy(x, y):
     """Return x*log(y), and 0 at x = 0 whatever y is."""
     x, y = alike(x, y)

@@ -88,10 +88,20 @@ def _guards(roots: Sequence[Node]) -> dict[int, Guards]:
     for node in reversed(reachable(roots)):
         here = found[node.index] or frozenset()
         for position, arg in enumerate(node.args):
-            mine = here | _known(node.args[0], position == 1) if node.op == "where" and position else here
+            mine = here | _known(node.args[0], position == 1) if node.op == "where" and position else _passed_on(here, node)
             before = found.get(arg.index)
             found[arg.index] = mine if before is None else before & mine
     return {index: guards or frozenset() for index, guards in found.items()}
+
+
+def _passed_on(guards: Guards, node: Node) -> Guards:
+    """Return the conditions that hold for whatever an operand of a node gives to its value."""
+    row = FUNCTIONS[node.op]
+    if not guards or row.kind is Kind.ELEMENTWISE:
+        return guards
+    # What adds up rows or moves elements takes them from where a condition of those elements does not hold.
+    kept = node.axes if row.kind is Kind.REDUCTION else ax.SCALAR
+    return frozenset(guard for guard in guards if guard[0].axes <= kept)
 
 
 def _known(condition: Node, holds: bool) -> Guards:

@@ -1,4 +1,6 @@
-"""A factor over the root of a product that holds it: x/sqrt(x*y) is 0/0 at x = 0, where the derivative of sqrt(x*y) by y is 0.
+"""Roots that vanish below the line together with a factor above it.
+
+A factor over the root of a product that holds it: x/sqrt(x*y) is 0/0 at x = 0, where the derivative of sqrt(x*y) by y is 0.
 
 It is sign(x)*sqrt(x/y), which divides by y alone.
 """
@@ -16,6 +18,9 @@ SHARE_OF_ROOT = Rule(
 )
 SQUARE_UNDER_ROOT = Rule(
     "square under a root", "sqrt(x**2*exp(x))", "abs(x)*sqrt(exp(x))", -80, 80, "the derivative of the left side is 0/0 at x = 0"
+)
+SLOPES_OF_ARCS = Rule(
+    "slope of a squared arc", "3*acos(x)/sqrt(1 - x**2)", "3*arc_ratio(x)", -0.99, 0.99, "an angle over its sine; 0/0 at x = 1"
 )
 _HALF = Fraction(1, 2)
 
@@ -52,4 +57,20 @@ def share_of_root(graph: Graph, node: Node) -> Node | None:
             powers = dict(whole.powers) | {factor: power - 1}
             left = tuple((base, exponent) for base, exponent in powers.items() if base is not root and exponent)
             return graph.simple("mul", power_product(graph, Product(whole.coefficient, left)), signed)
+    return None
+
+
+def slope_of_arc(graph: Graph, node: Node) -> Node | None:
+    """Return acos(x)/sqrt(1 - x**2), and acosh(x)/sqrt(x**2 - 1), as the one function that both are, with other factors."""
+    if node.op not in ("mul", "div"):
+        return None
+    whole = product_of(graph, node)
+    for base, exponent in whole.powers:
+        if base.op not in ("acos", "acosh") or exponent < 1:
+            continue
+        square, one = graph.simple("pow", base.args[0], graph.const(2)), graph.const(1)
+        sine = graph.simple("sub", one, square) if base.op == "acos" else graph.simple("sub", square, one)
+        if whole.exponent(sine) == -_HALF:
+            gone = Product(Fraction(1), ((base, Fraction(1)), (sine, -_HALF)))
+            return power_product(graph, whole.times(gone, -1).times(single(graph.simple("arc_ratio", base.args[0]))))
     return None

@@ -41,8 +41,8 @@ _LARGEST_EXPONENT = Fraction(1, 5)
 _NOISE = Fraction(1, 10**9)
 """The share of the constant term below which all others together are noise, as where every coefficient but the first is 0."""
 
-_FARTHEST, _FARTHEST_FROM_TIE, _FARTHEST_FROM_TIE_AT_0 = Fraction(1, 4), Fraction(1, 1000), Fraction(1, 10**5)
-"""How far from a number a series may be used, and how far from a tie: relative to it, and where both are about 0."""
+_FARTHEST, _FARTHEST_FROM_TIE, _FARTHEST_AMONG_ZEROS = Fraction(1, 4), Fraction(1, 1000), Fraction(1, 10**5)
+"""How far from a number a series may be used, how far relative to a tie, and how far where all terms or both symbols are 0."""
 _MOST_TIED = 5
 """Variables of the largest loss in which any two of them may be equal."""
 
@@ -202,13 +202,17 @@ class _Mender:
         share = _NEGLIGIBLE_AT_TIES if centre.op == "symbol" else _NEGLIGIBLE
         negligible = graph.make("le", tail, graph.simple("mul", graph.const(share), scale))
         # At some values of the other symbols the last terms vanish by chance; the derivatives by those symbols still have them.
-        reach = graph.const(_FARTHEST)
+        reach, small = graph.const(_FARTHEST), graph.const(_FARTHEST_AMONG_ZEROS)
         if not centre.constant:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
-            reach = graph.simple("add", reach, graph.const(_FARTHEST_FROM_TIE_AT_0))
+            reach = small = graph.simple("add", reach, graph.const(_FARTHEST_AMONG_ZEROS))
+        distance = graph.simple("abs", offset)
+        if small is not reach:
+            any_left = graph.make("gt", scale, graph.const(0))
+            negligible = graph.make("and", negligible, graph.make("or", any_left, graph.make("le", distance, small)))
         # Infinite terms compare as negligible beside infinite ones.
         finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
-        close = graph.make("and", graph.make("and", negligible, finite), graph.make("le", graph.simple("abs", offset), reach))
+        close = graph.make("and", graph.make("and", negligible, finite), graph.make("le", distance, reach))
         for exponent in expansion.exponents(self.loss.loss):
             # A power that is negligible in the loss need not be so in its derivative by the base.
             size = graph.simple("abs", graph.simple("mul", exponent, offset))

@@ -29,7 +29,7 @@ from losscompiler.stable.powers import (
 )
 from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
-from losscompiler.stable.roots import SHARE_OF_ROOT, SQUARE_UNDER_ROOT, share_of_root, square_under_root
+from losscompiler.stable.roots import SHARE_OF_ROOT, SLOPES_OF_ARCS, SQUARE_UNDER_ROOT, share_of_root, slope_of_arc, square_under_root
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
@@ -126,6 +126,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
+    Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
     Transformation(SLOPES, _on(slopes)),
     Transformation(MERGED_POWERS, _on(merge_powers)),
     Transformation(POWERS_LESS_1, _on(power_less_1)),
