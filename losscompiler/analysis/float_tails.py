@@ -101,8 +101,8 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         d = 1 - np.asarray(x, dtype=float)
         near, angle, beyond = np.abs(d) < 0.1, np.where(d > 0, x, 0.0), np.where(d < 0, x, 2.0)
         series = sum((2 * np.where(near, d, 0.0)) ** n * math.factorial(n) ** 2 / math.factorial(2 * n + 1) for n in range(14))
-        far = np.where(d > 0, np.arccos(angle) / np.sqrt((1 - angle) * (1 + angle)), np.arccosh(beyond) / np.sqrt((beyond - 1) * (beyond + 1)))
-        return np.where(near, series, far)
+        circular = np.arccos(angle) / np.sqrt((1 - angle) * (1 + angle))
+        return np.where(near, series, np.where(d > 0, circular, np.arccosh(beyond) / np.sqrt((beyond - 1) * (beyond + 1))))
 
     def log_of_quotient(x: Any, y: Any, t: Any, weight: Any) -> Any:
         above, below = (np.where(none(side + t, weight), 1.0, np.asarray(side + t, dtype=float)) for side in (x, y))
@@ -130,7 +130,8 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "weighted_logaddexp": weighted_logaddexp,
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
-        "powm1": powm1, "arc_ratio": arc_ratio, "relative_difference": lambda x, y: (np.asarray(x) - y) / y, "log_of_quotient": log_of_quotient,
+        "powm1": powm1, "arc_ratio": arc_ratio, "log_of_quotient": log_of_quotient,
+        "relative_difference": lambda x, y: (np.asarray(x) - y) / y,
         "weighted_power": lambda x, y, weight: np.where(none(x, weight), 0.0, np.power(np.asarray(x, dtype=float), y)),
         "reciprocal_expm1": lambda x: 1 / np.expm1(x),
         "log_cloglog": lambda x: np.where(x < -12, x - np.exp(x) / 2, log1mexp(-np.exp(np.maximum(x, -12.0)))),

@@ -233,8 +233,9 @@ def arc_ratio(x):
         series = series * ops.where(near, d, ops.zeros_like(d)) + 2.0**n * math.factorial(n) ** 2 / math.factorial(2 * n + 1)
     angle = ops.where(near | ~below, ops.zeros_like(x), x)
     beyond = ops.where(near | below, ops.full_like(x, 2.0), x)
-    far = ops.where(below, acos(angle) / ops.sqrt((1.0 - angle) * (1.0 + angle)), acosh(beyond) / (ops.sqrt(beyond - 1.0) * ops.sqrt(beyond + 1.0)))
-    return ops.where(near, series, far)
+    circular = acos(angle) / ops.sqrt((1.0 - angle) * (1.0 + angle))
+    hyperbolic = acosh(beyond) / (ops.sqrt(beyond - 1.0) * ops.sqrt(beyond + 1.0))
+    return ops.where(near, series, ops.where(below, circular, hyperbolic))
 
 
 def xlogy(x, y):

@@ -25,6 +25,10 @@ POWERS_LESS_1 = Rule(
 LOG_OF_POWERS = Rule(
     "log of 1 + a power", "log(1 + x**y)", "softplus(y*log(x))", 1e-9, 1e9, "x**y overflows for large exponents", (0.01, 9)
 )
+RECIPROCALS = Rule(
+    "reciprocal beside its base", "y*weighted_reciprocal(x/y, y)*(x/y/3)", "y/3", 1e-9, 1e9,
+    "laws of exponents; a quotient of the left side overflows", (0.01, 9),
+)  # fmt: skip
 COMPLEMENTS_OF_POWERS = Rule(
     "power of 1 + x less 1", "3 - x - 3*(1 + 2*x)**y", "-3*expm1(y*log1p(2*x)) - x", 1e-9, 9,
     "Kahan 1987: log1p and expm1 keep the digits that 1 + x loses", (0.01, 9),
@@ -65,6 +69,25 @@ def power_less_1(graph: Graph, node: Node) -> Node | None:
             return graph.simple("neg", graph.make("powm1", *power.args))
         case "log1p" | "weighted_log1p" as op, (Node(op="neg", args=(power,)), *weight) if _open(power):
             return graph.make(op.replace("1p", ""), graph.simple("neg", graph.make("powm1", *power.args)), *weight)
+    return None
+
+
+def reciprocal_beside_base(graph: Graph, node: Node) -> Node | None:
+    """Return a product without weighted_reciprocal(x, w) and x; w, which is a factor too, is 0 where the two are not 1 together."""
+    if node.op not in ("mul", "div"):
+        return None
+    above, below, _ = _flattened(node, frozenset())
+    bases = frozenset(factor.args[0].index for factor in above if factor.op == "weighted_reciprocal")
+    if not bases or len(above) + len(below) > _MOST_FACTORS:
+        return None
+    above, below, negative = _flattened(node, bases)
+    for factor in above:
+        if factor.op == "weighted_reciprocal" and factor.args[0] in above and factor.args[1] in above:
+            above.remove(factor)
+            above.remove(factor.args[0])
+            result = _product(graph, above)
+            result = graph.simple("div", result, _product(graph, below)) if below else result
+            return graph.simple("neg", result) if negative else result
     return None
 
 

@@ -87,7 +87,7 @@ def _points(samples: Samples, domains: Domains, loss: LossGraph) -> Iterator[dic
 
 
 def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[str, Any], *, extreme: bool) -> Any:
-    """Return values of which many are tiny, large, close to a bound, or close to another symbol's."""
+    """Return values of which many are tiny, large, 1, close to a bound, or close to another symbol's."""
     import numpy as np
 
     from losscompiler.analysis.samples import within
@@ -103,6 +103,8 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
         sizes = np.where(random.random(x.shape) < 0.8, random.uniform(-22, 18, x.shape), random.uniform(20, 24, x.shape))
         result = np.where(choice == 2, sign * 10.0**sizes, result)
     step = 10.0 ** random.uniform(-6, -1, x.shape)
+    # Terms that cancel around 1, such as s**2 - 1 - 2*log(s), leave others alone there.
+    result = np.where(choice == 6, sign * (1 + step * random.choice([-1.0, 0.0, 1.0], x.shape)), result)
     if np.isfinite(span.low):
         result = np.where(choice == 3, span.low + step, result)
     if np.isfinite(span.high):

@@ -35,7 +35,7 @@ _TINY, _UNIT_OF_TINY = 1e-30, 1e-4
 """Outputs that hardly count beside others, and the relative unit of error of those: three digits are enough."""
 
 _ROWS = 3
-_WORK = 45_000
+_WORK = 120_000
 """Evaluations of an operation in many digits that may be spent on one loss; about 10 microseconds each."""
 
 UNFIT = (ValueError, IndexError, OverflowError)
@@ -285,16 +285,23 @@ class Prober:
                 there = self._evaluated({key: beside[key] * (1 + side * sign) for key, sign in signs.items()})
                 return self._as_floats([(root - middle) / side for root, middle in zip(there, here_exactly, strict=True)])
 
+            closer = None
+            if np.any(here) and not all(bool(np.all(np.isfinite(root) | ~here)) for root in (*right, *left)):
+                # Where there is one side alone, a limit is one if it does not move any more.
+                sides = (self._as_floats(self._evaluated({**exact, name: exact[name] + sign * step / 10000})) for sign in (1, -1))
+                closer = [np.where(np.isfinite(one), one, other) for one, other in zip(*sides, strict=True)]
             changes = rates(shake)
             if not all(bool(np.all(np.isfinite(root))) for root in changes):
                 # At the end of a domain one of the two directions leads out of it.
                 changes = [np.where(np.isfinite(one), one, two) for one, two in zip(changes, rates(-shake), strict=True)]
         truths, units = [], []
-        for above, below, rate in zip(right, left, changes, strict=True):
+        for above, below, rate, nearer in zip(right, left, changes, closer or [None] * len(right), strict=True):
             with np.errstate(all="ignore"):
                 # At the end of a domain there is only one side.
                 limit = np.where(np.isfinite(above), above, below)
                 agree = (np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-20) | ~np.isfinite(below) | ~np.isfinite(above)
+                if nearer is not None:
+                    agree &= ~here | (np.abs(nearer - limit) <= 1e-10 * np.abs(limit) + 1e-20)
                 truths.append(np.where(agree & (np.abs(limit) <= LARGEST_FLOAT), limit, np.nan))
                 change = np.nan_to_num(np.abs(rate), nan=0.0, posinf=0.0) * UNIT
                 relative = np.where(np.abs(limit) < _TINY, _UNIT_OF_TINY, UNIT)

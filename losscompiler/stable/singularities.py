@@ -23,6 +23,7 @@ from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.printing import node_text
 from losscompiler.stable.guards import Guard, as_good, without_guards
 from losscompiler.stable.probes import Probe, Prober
+from losscompiler.stable.rewrite import economise
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.series import Expansion, NotAnalyticError
 from losscompiler.stable.sides import positive_side
@@ -43,8 +44,8 @@ _NOISE = Fraction(1, 10**9)
 
 _FARTHEST, _FARTHEST_FROM_TIE, _FARTHEST_AMONG_ZEROS = Fraction(1, 4), Fraction(1, 1000), Fraction(1, 10**5)
 """How far from a number a series may be used, how far relative to a tie, and how far where all terms or both symbols are 0."""
-_MOST_TIED = 5
-"""Variables of the largest loss in which any two of them may be equal."""
+_MOST_TIED, _MOST_TIED_OF_BOTH_KINDS = 5, 3
+"""Variables of the largest loss in which any two predictions or two parameters may be equal, and a prediction and a parameter."""
 
 _NUDGES = (1e-12, -1e-12, 1e-9, -1e-9, 1e-14, -1e-14, 1e-30, -1e-30)
 _LARGEST, _MOST_ADDED = 260, 6000
@@ -154,24 +155,31 @@ class _Mender:
         return replace(self.loss, loss=current), done
 
     def _centres(self, name: str) -> list[Node]:
-        """Return where a symbol may be singular: poles first, 0, 1, where logarithms vanish, and the symbols to which it may be equal."""
+        """Return where a symbol may be singular: poles first, the symbols to which it may be equal, 0, and 1, where logarithms vanish."""
         guarded = [guard.centre for guard in self.guards if guard.name == name]
-        centres = [*poles(self.graph, self.loss.loss, name), *guarded, self.graph.const(0), self.graph.const(1)]
+        centres, ties = [*poles(self.graph, self.loss.loss, name), *guarded], list[Node]()
         if self.loss.loss.pointwise:
             symbols = {node.name: node for node in reachable([self.loss.loss]) if node.op == "symbol"}
             variables = [other for other in self.loss.variables if other in symbols]
             # Of two variables the one that is declared later is moved.
             before = variables[: variables.index(name)] if len(variables) <= _MOST_TIED else []
+            if len(variables) > _MOST_TIED_OF_BOTH_KINDS:
+                before = [other for other in before if (other in self.loss.parameters) == (name in self.loss.parameters)]
             targets = [other for other in self.loss.targets if other in symbols and name in self.loss.predictions]
-            centres += [symbols[other] for other in (*targets, *before)]
-        return list(dict.fromkeys(centres))
+            ties = [symbols[other] for other in (*targets, *before)]
+        return list(dict.fromkeys([*centres, *ties, self.graph.const(0), self.graph.const(1)]))
 
     def roots(self, loss: Node) -> list[Node]:
         """Return value and derivatives, element by element where the loss is elementwise."""
         if loss.index not in self._derived:
             found = gradients(self.graph, loss, self.loss.variables)
             picked = found.local if loss.pointwise else found.by_name
-            self._derived[loss.index] = [loss, *(picked[name] or self.graph.const(0) for name in self.loss.variables)]
+            wanted = [loss, *(picked[name] or self.graph.const(0) for name in self.loss.variables)]
+            if loss is self.loss.loss:
+                # As programs compute them: much that is 0/0 in a derivative as it is derived cancels.
+                place = economise(self.graph, wanted)
+                wanted = [place[node.index] for node in wanted]
+            self._derived[loss.index] = wanted
         return self._derived[loss.index]
 
     def _series(self, name: str, centre: Node, current: Node) -> Node | None:
@@ -216,7 +224,8 @@ class _Mender:
         for exponent in expansion.exponents(self.loss.loss):
             # A power that is negligible in the loss need not be so in its derivative by the base.
             size = graph.simple("abs", graph.simple("mul", exponent, offset))
-            close = graph.make("and", close, graph.make("le", size, graph.const(_LARGEST_EXPONENT)))
+            if size.axes <= current.axes:
+                close = graph.make("and", close, graph.make("le", size, graph.const(_LARGEST_EXPONENT)))
         self.indifferent.add(close.index)
         return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
 

@@ -18,19 +18,14 @@ from losscompiler.stable.log_quotients import LOG_QUOTIENTS, log_of_quotient
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
 from losscompiler.stable.powers import (
-    COMPLEMENTS_OF_POWERS,
-    LOG_OF_POWERS,
-    MERGED_POWERS,
-    POWERS_LESS_1,
-    POWERS_OF_POWERS,
-    WEIGHTED_POWERS,
-    merge_powers,
-    power_less_1,
-)
+    COMPLEMENTS_OF_POWERS, LOG_OF_POWERS, MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, RECIPROCALS, WEIGHTED_POWERS, merge_powers,
+    power_less_1, reciprocal_beside_base,
+)  # fmt: skip
 from losscompiler.stable.remainders import REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
 from losscompiler.stable.roots import SHARE_OF_ROOT, SLOPES_OF_ARCS, SQUARE_UNDER_ROOT, share_of_root, slope_of_arc, square_under_root
 from losscompiler.stable.rules import Rule
+from losscompiler.stable.separate import SEPARATED, separated
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.slopes import SIGNED, SLOPES, signed, slopes
@@ -114,6 +109,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
 """Applied to the loss as written, before it is differentiated."""
 
 FINISHING: tuple[Transformation, ...] = (
+    Transformation(SEPARATED, _on(separated)),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
     Transformation(quotients.RELATIVE_DIFFERENCES, _on(quotients.relative_difference)),
@@ -129,6 +125,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
     Transformation(SLOPES, _on(slopes)),
     Transformation(MERGED_POWERS, _on(merge_powers)),
+    Transformation(RECIPROCALS, _on(reciprocal_beside_base)),
     Transformation(POWERS_LESS_1, _on(power_less_1)),
 )
 """Applied to value and gradients after derivation, while powers are still powers."""
