@@ -44,6 +44,10 @@ UNDERFLOWING = Rule(
     "product with a logistic function that may underflow", "x*sigmoid(x)", "scaled_sigmoid(x, x)", -80, 80,
     "sigmoid(x) underflows for x < -87 in float32, which a factor may bring back",
 )  # fmt: skip
+DIVISORS = Rule(
+    "quotient by a softplus that may underflow", "y*x/softplus(x)**2", "y*x*weighted_reciprocal(softplus(x)**2, y*x)", -30, 80,
+    "0/0 is NaN; softplus(x)**2 underflows for x < -44 in float32", (0.1, 9),
+)  # fmt: skip
 _MOST_FACTORS = 16
 _SUMS = ("add", "sub", "sum", "mean")
 _Factor = tuple[Node, int]
@@ -186,6 +190,20 @@ class Exponentials:
         result = self.graph.simple("scaled_sigmoid", weight, small[0].args[-1])
         return self.graph.simple("neg", result) if negative else result
 
+    def divisor(self, node: Node) -> Node | None:
+        """Return w/softplus(x)**n as a product that is 0 where w is, also if softplus(x) is too small for a float."""
+        if node.op not in ("mul", "div"):
+            return None
+        factors, negative = _chain(node)
+        small = [(factor, sign) for factor, sign in factors if sign < 0 and _bases(factor) == "softplus"]
+        weights = [factor for factor, sign in factors if sign > 0 and self._is_open(factor)]
+        if len(factors) > _MOST_FACTORS or not small or not weights or any(self.signs.positive(factor, closed=False) for factor in weights):
+            return None
+        below = chained(self.graph, "mul", [factor for factor, _ in small])
+        reciprocal = self.graph.make("weighted_reciprocal", below, chained(self.graph, "mul", weights))
+        result = self._times([factor for factor in factors if factor not in small], reciprocal)
+        return self.graph.simple("neg", result) if negative else result
+
     def _is_open(self, factor: Node) -> bool:
         """Tell whether a factor depends on a prediction or parameter, and is not known to be bounded."""
         row = FUNCTIONS.get(factor.op)
@@ -215,6 +233,11 @@ class Exponentials:
         inner = picked.args[0]
         softmax = self.graph.simple("softmax", *inner.args, span=None, **inner.attributes)
         return self.graph.simple(picked.op, softmax, *picked.args[1:], span=None, **picked.attributes)
+
+
+def _bases(factor: Node) -> str:
+    """Return the operation of a factor, or of the base of a power."""
+    return factor.args[0].op if factor.op == "pow" else factor.op
 
 
 def _chain(root: Node) -> tuple[list[_Factor], bool]:

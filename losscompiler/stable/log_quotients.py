@@ -9,11 +9,15 @@ from __future__ import annotations
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import added, products_of, ratio
 from losscompiler.stable.rules import Rule
-from losscompiler.stable.terms import power_product, sum_of, total
+from losscompiler.stable.terms import power_product, product_of, sum_of, total
 
 LOG_QUOTIENTS = Rule(
     "log of a quotient of neighbours", "log((x + y)/(3 + y))", "log_of_quotient(x, 3, y, 1)", 0.1, 1e9,
     "Kahan 1987: log1p keeps the digits that 1 + x loses; by y the derivative is that of log1p", (0.1, 9),
+)  # fmt: skip
+BALANCED_LOGS = Rule(
+    "log of x over 1 - exp", "log(x) - log1mexp(-2*x)", "-(log(2) + log_exp_mean(-2*x))", 1e-9, 80,
+    "the derivative of the left side is a difference of 1/x and almost 1/x for small x",
 )  # fmt: skip
 _LOGS = ("log", "weighted_log", "log1p", "weighted_log1p")
 
@@ -40,6 +44,22 @@ def _difference_of_logs(graph: Graph, node: Node) -> Node | None:
                 joined = _joined(graph, _inside(graph, first.node), _inside(graph, second.node), weights[0][0]) if alike else None
                 if joined is not None:
                     return total(graph, parts.constant, [*parts.without({i, j}).parts, (first.scale, joined)])
+    return None
+
+
+def balanced_logs(graph: Graph, node: Node) -> Node | None:
+    """Return log(x) - log(1 - exp(-c*x)) for a positive number c as the logarithm of a mean of exponentials."""
+    if node.op not in ("add", "sub"):
+        return None
+    parts = sum_of(graph, node)
+    for i, first in enumerate(parts.terms):
+        for j, second in enumerate(parts.terms):
+            if first.node.op == "log" and second.node.op == "log1mexp" and first.scale == -second.scale:
+                number = ratio(product_of(graph, second.node.args[0]), product_of(graph, first.node.args[0]))
+                if number is not None and number < 0:
+                    mean = graph.simple("log_exp_mean", second.node.args[0])
+                    joined = graph.simple("add", graph.simple("log", graph.const(-number)), mean) if number != -1 else mean
+                    return total(graph, parts.constant, [*parts.without({i, j}).parts, (second.scale, joined)])
     return None
 
 

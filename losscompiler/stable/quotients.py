@@ -119,7 +119,7 @@ def _bases(root: Node) -> list[tuple[Node, Fraction, bool]] | None:
 
 
 def less_its_part(graph: Graph, signs: Signs, node: Node) -> Node | None:
-    """Return sqrt(x + b**2) - b, and hypot(a, b) - b, as a quotient, for a positive b."""
+    """Return sqrt(x + b**2) - b, and hypot(a, b) - b, as a quotient where b is positive."""
     if node.op not in ("add", "sub"):
         return None
     parts = sum_of(graph, node)
@@ -127,11 +127,15 @@ def less_its_part(graph: Graph, signs: Signs, node: Node) -> Node | None:
         if term.node.op not in ("sqrt", "hypot"):
             continue
         for other, b in _subtracted(graph, parts, term.scale):
-            rest = _under_root_without(graph, term.node, b) if signs.positive(b, closed=False) else None
-            if rest is not None:
-                quotient = graph.simple("div", rest, graph.simple("add", term.node, b))
-                kept = parts.without({position, other})
-                return total(graph, parts.constant if other >= 0 else Fraction(0), [*kept.parts, (term.scale, quotient)])
+            rest = _under_root_without(graph, term.node, b)
+            if rest is None or signs.nonpositive(b):
+                continue
+            quotient = graph.simple("div", rest, graph.simple("add", term.node, b))
+            kept = parts.without({position, other})
+            result = total(graph, parts.constant if other >= 0 else Fraction(0), [*kept.parts, (term.scale, quotient)])
+            if signs.positive(b, closed=False):
+                return result
+            return graph.simple("where", graph.make("gt", b, graph.const(0)), result, node)
     return None
 
 

@@ -13,6 +13,9 @@ from losscompiler.stable.terms import Product, power_product
 REMAINDERS = Rule(
     "exponential less its first terms", "3*exp(x/2) - 3 - 3*x/2", "3*expm1mx(x/2)", -80, 80, "Kahan 1987; the terms cancel near 0"
 )
+LOG_COSH = Rule(
+    "softplus less its tangent", "3*x + 3*softplus(-2*x) - 3*log(2)", "3*log_cosh(x)", -80, 80, "the terms cancel near 0, to second order"
+)
 _MINUS = Product(Fraction(-1), ())
 
 
@@ -41,6 +44,26 @@ class Remainders:
                     function = self.graph.simple("log1pmx" if base.op == "log1p" else "expm1mx", base.args[0])
                     terms = [common.times(atom(function)), *left]
                     return added(self.graph, [power_product(self.graph, each) for each in terms])
+        return None
+
+    def log_cosh(self, node: Node) -> Node | None:
+        """Return softplus(x) - x/2 - log(2), times a factor, as log(cosh(x/2))."""
+        if node.op not in ("add", "sub"):
+            return None
+        found = products_of(self.graph, node)
+        for position, term in enumerate(found):
+            base = next((base for base, exponent in term.powers if base.op == "softplus" and exponent == 1), None)
+            if base is None:
+                continue
+            common = term.times(atom(base), -1)
+            half = [part.times(Product(Fraction(1, 2), ())) for part in products_of(self.graph, base.args[0])]
+            number = atom(self.graph.simple("log", self.graph.const(2)))
+            wanted = [part.times(common).times(_MINUS) for part in (*half, number)]
+            left = _without([other for i, other in enumerate(found) if i != position], wanted)
+            if left is not None:
+                inside = added(self.graph, [power_product(self.graph, part) for part in half])
+                terms = [common.times(atom(self.graph.simple("log_cosh", inside))), *left]
+                return added(self.graph, [power_product(self.graph, each) for each in terms])
         return None
 
 

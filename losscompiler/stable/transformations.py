@@ -14,14 +14,22 @@ from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
-from losscompiler.stable.log_quotients import LOG_QUOTIENTS, log_of_quotient
+from losscompiler.stable.log_quotients import BALANCED_LOGS, LOG_QUOTIENTS, balanced_logs, log_of_quotient
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
 from losscompiler.stable.powers import (
-    COMPLEMENTS_OF_POWERS, LOG_OF_POWERS, MERGED_POWERS, POWERS_LESS_1, POWERS_OF_POWERS, RECIPROCALS, WEIGHTED_POWERS, merge_powers,
-    power_less_1, reciprocal_beside_base,
+    COMPLEMENTS_OF_POWERS,
+    LOG_OF_POWERS,
+    MERGED_POWERS,
+    POWERS_LESS_1,
+    POWERS_OF_POWERS,
+    RECIPROCALS,
+    WEIGHTED_POWERS,
+    merge_powers,
+    power_less_1,
+    reciprocal_beside_base,
 )  # fmt: skip
-from losscompiler.stable.remainders import REMAINDERS, Remainders
+from losscompiler.stable.remainders import LOG_COSH, REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
 from losscompiler.stable.roots import SHARE_OF_ROOT, SLOPES_OF_ARCS, SQUARE_UNDER_ROOT, share_of_root, slope_of_arc, square_under_root
 from losscompiler.stable.rules import Rule
@@ -79,6 +87,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(BRANCHES, _on(into_branches)),
     Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
     Transformation(REMAINDERS, lambda graph, parameters: Remainders(graph).apply),
+    Transformation(LOG_COSH, lambda graph, parameters: Remainders(graph).log_cosh),
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     # -- products
@@ -111,6 +120,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
 FINISHING: tuple[Transformation, ...] = (
     Transformation(SEPARATED, _on(separated)),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
+    Transformation(BALANCED_LOGS, _on(balanced_logs)),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
     Transformation(quotients.RELATIVE_DIFFERENCES, _on(quotients.relative_difference)),
 )
@@ -132,6 +142,7 @@ MERGING: tuple[Transformation, ...] = (
 
 GUARDING: tuple[Transformation, ...] = (
     Transformation(WEIGHTED_POWERS, _weighted_power),
+    Transformation(exponentials.DIVISORS, lambda graph, parameters: Exponentials(graph, parameters).divisor),
     Transformation(exponentials.UNDERFLOWING, lambda graph, parameters: Exponentials(graph, parameters).underflowing),
     Transformation(exponentials.VANISHING, lambda graph, parameters: Exponentials(graph, parameters).vanishing),
 )
