@@ -36,6 +36,10 @@ SHARED_OUT = Rule(
     "sum over a sum of exponentials", "(3*exp(x) + exp(2*x))/(exp(x) + exp(2*x))",
     "3*exp(x - logaddexp(x, 2*x)) + exp(2*x - logaddexp(x, 2*x))", -80, 80, "shares of logsumexp; both sums overflow",
 )  # fmt: skip
+SPREAD = Rule(
+    "exponential times a sum with another", "exp(3*x)*(y*exp(-x) - x)", "y*exp(2*x) - x*exp(3*x)", -20, 20,
+    "one of the two underflows where the other overflows", (0.1, 9),
+)  # fmt: skip
 VANISHING = Rule(
     "product with an exponential that may be infinite", "x*exp(x)", "scaled_square(x, exp(x/2))", -80, 80,
     "0 times infinity is NaN; exp(x) overflows for x > 88 in float32",
@@ -150,6 +154,19 @@ class Exponentials:
         else:
             shared = self.graph.simple(top.op, *(self.graph.simple("mul", arg, share) for arg in top.args))
         result = self._times([factor for factor in factors if factor not in (below, above)], shared)
+        return self.graph.simple("neg", result) if negative else result
+
+    def spread(self, node: Node) -> Node | None:
+        """Return exp(x)*(a + b) as exp(x)*a + exp(x)*b, where exp(x) may underflow and the sum overflow."""
+        if node.op != "mul":
+            return None
+        factors, negative = _chain(node)
+        small = next((factor for factor, sign in factors if sign > 0 and factor.op == "exp" and self.signs.reach(factor)[1]), None)
+        large = next((factor for factor, sign in factors if sign > 0 and factor.op in ("add", "sub") and self.signs.reach(factor)[0]), None)
+        if len(factors) > _MOST_FACTORS or small is None or large is None:
+            return None
+        others = [(factor, sign) for factor, sign in factors if factor is not large]
+        result = self.graph.simple(large.op, *(self._times(others, term) for term in large.args))
         return self.graph.simple("neg", result) if negative else result
 
     def vanishing(self, node: Node) -> Node | None:

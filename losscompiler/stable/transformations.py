@@ -94,6 +94,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(exponentials.POWERS, lambda graph, parameters: Exponentials(graph, parameters).power),
     Transformation(exponentials.SHARED_OUT, lambda graph, parameters: Exponentials(graph, parameters).shared_out),
     Transformation(exponentials.PRODUCTS, lambda graph, parameters: Exponentials(graph, parameters).product),
+    Transformation(exponentials.SPREAD, lambda graph, parameters: Exponentials(graph, parameters).spread),
     Transformation(exponentials.PICKED, lambda graph, parameters: Exponentials(graph, parameters).exp_of_selection),
     Transformation(log_sums.SCALED_LOG_SUMS, lambda graph, parameters: LogSums(graph).scaled),
     Transformation(quotients.SCALED, _on(quotients.merged_scales)),
