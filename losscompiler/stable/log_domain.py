@@ -16,12 +16,13 @@ from losscompiler.stable.normal import normal_integral
 from losscompiler.stable.patterns import Match, instance, match_operands, pattern
 from losscompiler.stable.rules import RULES, Rule
 from losscompiler.stable.signs import PICKS, Signs
-from losscompiler.stable.terms import Sum, scaled, sum_of, total
+from losscompiler.stable.terms import Sum, chained, scaled, sum_of, total
 
 LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions",
 )  # fmt: skip
+_MOST_FACTORS = 24
 _INSIDE = frozenset({"mul", "div", "sum", "mean", "prod", "add", "sub", "pow", "sqrt", "where", "neg", *PICKS})
 
 
@@ -45,13 +46,15 @@ class LogDomain:
 
     def __init__(self, graph: Graph, parameters: Mapping[str, Parameter], signs: Signs | None = None) -> None:
         self.graph = graph
+        self.parameters = parameters
         self.signs = signs or Signs(parameters)
         self.kept: set[int] = set()
 
     def apply(self, node: Node) -> Node | None:
         """Return another form of a logarithm, or ``None`` where nothing is gained."""
         if node.op == "log" and node.args[0].op in _INSIDE:
-            return self._log(node.args[0], unknown=True) if self._gains(node.args[0]) else None
+            found = self._log(node.args[0], unknown=True) if self._gains(node.args[0]) else None
+            return found or self._where_bases_are_positive(node)
         if node.op == "log1p" and self.signs.reach(node.args[0])[0] and node.index not in self.kept:
             return self._log1p(node)
         return None
@@ -72,6 +75,33 @@ class LogDomain:
         large = self.graph.make("and", positive, self.graph.make("gt", inside, self.graph.const(1)))
         return make("where", large, make("softplus", log), node)
 
+    def _where_bases_are_positive(self, node: Node) -> Node | None:
+        """Return the logarithm of a product that holds powers with exponents of their own, where their bases are positive."""
+        bases = self._bases(node.args[0]) if node.index not in self.kept else []
+        if not bases:
+            return None
+        inner = LogDomain(self.graph, self.parameters, Signs(self.parameters, frozenset(base.index for base in bases)))
+        found = inner._log(node.args[0], unknown=True)
+        if found is None or found is node:
+            return None
+        self.kept.add(node.index)
+        conditions = [self.graph.make("gt", base, self.graph.const(0)) for base in bases if not self.signs.positive(base, closed=False)]
+        if not conditions:
+            return found
+        return self.graph.simple("where", chained(self.graph, "and", conditions), found, node)
+
+    def _bases(self, root: Node) -> list[Node]:
+        """Return the bases of powers with exponents of their own among the factors and terms of a node."""
+        found: list[Node] = []
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if node.op == "pow" and not node.args[1].constant and not node.args[0].constant:
+                found.append(node.args[0])
+            elif node.op in ("mul", "div", "neg", "sqrt", "pow", "add", "sub") and len(stack) < _MOST_FACTORS:
+                stack.extend(node.args[: 1 if node.op == "pow" else None])
+        return list(dict.fromkeys(found))
+
     def log(self, node: Node) -> Node | None:
         """Return the logarithm of a value that is surely positive, or ``None`` where it cannot be taken inside."""
         return self._log(node, unknown=False) if self.signs.positive(node) else None
@@ -82,6 +112,8 @@ class LogDomain:
             return any(self._gains(arg) for arg in node.args)
         if node.op in ("add", "sub"):
             return self.signs.exponential(node) or any(self._gains(arg) for arg in node.args)
+        if node.op == "pow" and (node.args[0].index in self.signs.assumed or (node.args[1].constant and self._gains(node.args[0]))):
+            return True
         return self.signs.exponential(node) or (node.op in logarithms() and node.op not in ("pow", "neg"))
 
     def _log(self, node: Node, *, unknown: bool) -> Node | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from fractions import Fraction
 from typing import TypeVar
 
@@ -29,10 +29,16 @@ _Fact = TypeVar("_Fact")
 
 
 class Signs:
-    """Signs and growth of the nodes of one graph, whose symbols in the mapping are parameters with bounds."""
+    """Signs and growth of the nodes of one graph, whose symbols in the mapping are parameters with bounds.
 
-    def __init__(self, parameters: Mapping[str, Parameter]) -> None:
+    Attributes:
+        parameters: the mapping.
+        assumed: nodes, by index, that are taken to be positive.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter], assumed: Container[int] = ()) -> None:
         self.parameters = parameters
+        self.assumed = assumed
         self._facts: dict[tuple[str, int], object] = {}
         self._depth = 0
 
@@ -68,6 +74,8 @@ class Signs:
 
     # -- signs
     def _positive(self, node: Node, closed: bool) -> bool:
+        if node.index in self.assumed:
+            return True
         match node.op:
             case "const":
                 return not isinstance(node.value, Fraction) or node.value > 0
@@ -90,6 +98,8 @@ class Signs:
         return node.op in _POSITIVE
 
     def _nonnegative(self, node: Node) -> bool:
+        if node.index in self.assumed:
+            return True
         match node.op:
             case "neg":
                 return self.nonpositive(node.args[0])
