@@ -101,7 +101,9 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
     if extreme:
         # Between 1e18 and 1e20 a square may overflow whose mean does not, which is nobody's concern.
         sizes = np.where(random.random(x.shape) < 0.8, random.uniform(-22, 18, x.shape), random.uniform(20, 24, x.shape))
-        result = np.where(choice == 2, sign * 10.0**sizes, result)
+        # Where exp(-x) is about the smallest float a factor may bring back what is flushed to 0.
+        edge = random.uniform(84, 104, x.shape)
+        result = np.where(choice == 2, sign * np.where(random.random(x.shape) < 0.3, edge, 10.0**sizes), result)
     step = 10.0 ** random.uniform(-6, -1, x.shape)
     # Terms that cancel around 1, such as s**2 - 1 - 2*log(s), leave others alone there.
     result = np.where(choice == 6, sign * (1 + step * random.choice([-1.0, 0.0, 1.0], x.shape)), result)
