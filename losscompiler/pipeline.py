@@ -92,9 +92,9 @@ class Stages:
         found = gradients(stable.graph, stable.loss, stable.variables) if repairs else self.gradients
         wanted = [found.value, *(node for node in found.by_name.values() if node is not None)]
         place = economise(stable.graph, [*wanted, *stable.definitions.values()])
-        wide = bool(repairs) or loses_digits(self.graph, [place[node.index] for node in wanted])
         guarded = guard(stable, list(place.values()))
         place = {index: guarded[node.index] for index, node in place.items()}
+        wide = bool(repairs) or loses_digits(self.graph, [place[node.index] for node in wanted])
         harmless = with_harmless_operands(stable.graph, [place[node.index] for node in wanted])
         place = {index: harmless.get(node.index, node) for index, node in place.items()}
         lowered = replace(

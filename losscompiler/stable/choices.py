@@ -28,6 +28,9 @@ Guards: TypeAlias = frozenset[tuple[Node, bool]]
 _GROWING = frozenset({"exp", "expm1", "cosh", "sinh", "i0", "i1", "exp_moment"})
 """Functions without a domain whose value or derivatives are infinite for large arguments."""
 
+_MOST_CONDITIONS = 16
+"""Parts of a compound condition that are looked at."""
+
 _CANDIDATES = (Fraction(1), Fraction(1, 2), Fraction(0), Fraction(2), Fraction(-1))
 
 
@@ -106,10 +109,16 @@ def _passed_on(guards: Guards, node: Node) -> Guards:
 
 def _known(condition: Node, holds: bool) -> Guards:
     """Return a condition with its value, and what follows from it for the conditions that it combines."""
-    if condition.op == "not":
-        return _known(condition.args[0], not holds)
-    parts = condition.args if condition.op == ("and" if holds else "or") else ()
-    return frozenset({(condition, holds)}).union(*(_known(part, holds) for part in parts))
+    found: list[tuple[Node, bool]] = []
+    stack = [(condition, holds)]
+    while stack and len(found) < _MOST_CONDITIONS:
+        condition, holds = stack.pop()
+        found.append((condition, holds))
+        if condition.op == "not":
+            stack.append((condition.args[0], not holds))
+        elif condition.op == ("and" if holds else "or"):
+            stack += [(part, holds) for part in condition.args]
+    return frozenset(found)
 
 
 def _all(graph: Graph, conditions: Sequence[tuple[Node, bool]]) -> Node:

@@ -193,18 +193,17 @@ class Exponentials:
         if node.op not in ("mul", "div"):
             return None
         factors, negative = _chain(node)
-        small = [factor for factor, sign in factors if sign > 0 and factor.op in ("sigmoid", "scaled_sigmoid")]
+        small = [factor for factor, sign in factors if sign > 0 and factor.op == "sigmoid"]
         if len(factors) > _MOST_FACTORS or not small:
             return None
         position = next(i for i, (factor, _) in enumerate(factors) if factor is small[0])
         rest = [*factors[:position], *factors[position + 1 :]]
-        above = [position for position, (factor, sign) in enumerate(rest) if sign > 0 and self._is_open(factor)]
+        inside = {below.index for below in reachable(small[0].args)}
+        above = [i for i, (factor, sign) in enumerate(rest) if sign > 0 and (factor.index in inside or self._is_open(factor))]
         if not above:
             return None
         weight = self._times([*rest[: above[-1]], *rest[above[-1] + 1 :]], rest[above[-1]][0])
-        if small[0].op == "scaled_sigmoid":
-            weight = self.graph.simple("mul", weight, small[0].args[0])
-        result = self.graph.simple("scaled_sigmoid", weight, small[0].args[-1])
+        result = self.graph.simple("scaled_sigmoid", weight, small[0].args[0])
         return self.graph.simple("neg", result) if negative else result
 
     def divisor(self, node: Node) -> Node | None:

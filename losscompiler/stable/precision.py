@@ -105,8 +105,9 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
         edge = random.uniform(84, 104, x.shape)
         result = np.where(choice == 2, sign * np.where(random.random(x.shape) < 0.3, edge, 10.0**sizes), result)
     step = 10.0 ** random.uniform(-6, -1, x.shape)
-    # Terms that cancel around 1, such as s**2 - 1 - 2*log(s), leave others alone there.
-    result = np.where(choice == 6, sign * (1 + step * random.choice([-1.0, 0.0, 1.0], x.shape)), result)
+    if extreme:
+        # Terms that cancel around 1, such as s**2 - 1 - 2*log(s), leave others alone there.
+        result = np.where(choice == 6, sign * (1 + step * random.choice([-1.0, 0.0, 1.0], x.shape)), result)
     if np.isfinite(span.low):
         result = np.where(choice == 3, span.low + step, result)
     if np.isfinite(span.high):
