@@ -12,7 +12,7 @@ from mpmath import besseli, exp, log
 
 import losscompiler as lc
 
-SMALLEST = float(np.finfo("float32").tiny)
+SMALLEST, STEP_ERROR = float(np.finfo("float32").tiny), 1e-34
 
 
 class Case(NamedTuple):
@@ -68,6 +68,56 @@ CASES = {
         {"a": [-1e4, 0.0, 5.0, 1.0, 3.0], "b": [2.5, 0.5, -90.0, 0.0, 24.0], "k": [2.5, -0.5, 1e-3, 1e-9, 1e-9]}, {},
         lambda a, b, k: mpmath.log1p(k * exp(b - a)),
     ),
+    "negative binomial deviance at a tie": Case(
+        "prediction y, p\nparam a > 0 = 1\n2*(y*log(y/p) - (y + 1/a)*log((1 + a*y)/(1 + a*p)))",
+        {"y": [3.0, 0.3], "p": [3.0, 0.3]}, {"a": 0.5},
+        lambda y, p, a: 2 * (y * log(y / p) - (y + 1 / a) * log((1 + a * y) / (1 + a * p))),
+    ),
+    "negative binomial deviance of a large size": Case(
+        "prediction y, p\nparam r > 0 = 1\n2*(y*log(y/p) - (y + r)*log((y + r)/(p + r)))",
+        {"y": [1.00000095, 30.0], "p": [1.0, 2.0]}, {"r": 1e10},
+        lambda y, p, r: 2 * (y * log(y / p) - (y + r) * log((y + r) / (p + r))),
+    ),
+    "alpha divergence at a tie, close to the limit": Case(
+        "prediction y, p\nparam a\n(1 - y**a*p**(1 - a) - (1 - y)**a*(1 - p)**(1 - a))/(a*(1 - a))", {"y": [0.5, 0.3], "p": [0.5, 0.3]},
+        {"a": 1.0000099}, lambda y, p, a: (1 - y**a * p ** (1 - a) - (1 - y) ** a * (1 - p) ** (1 - a)) / (a * (1 - a)),
+    ),
+    "inverse Gaussian deviance of a small target": Case(
+        "prediction y, p\n(y - p)**2/(y*p**2)", {"y": [1e-10, 1.0], "p": [30.0, 1.5]}, {}, lambda y, p: (y - p) ** 2 / (y * p**2)
+    ),
+    "divergence from the standard normal distribution": Case(
+        "prediction m, s\n(m**2 + s**2 - 1)/2 - log(s)", {"m": [1e-4, 1e-8, 0.5], "s": [1.0, 1.0, 1.001]}, {},
+        lambda m, s: (m**2 + s**2 - 1) / 2 - log(s),
+    ),
+    "focal loss of a chosen probability": Case(
+        "prediction p\nparam g >= 0 = 2\npt = where(y == 1, p, 1 - p)\n-(1 - pt)**g*log(pt)",
+        {"y": [0.0, 1.0], "p": [1e-10, 0.3]}, {"g": 0.5},
+        lambda y, p, g: -((1 - p) ** g) * log(p) if y == 1 else -(p**g) * mpmath.log1p(-p),
+    ),
+    "link of the generalized extreme value distribution": Case(
+        "prediction p\nparam xi = 0.1\nq = exp(-(1 + xi*p)**(-1/xi))\n-y*log(q) - (1 - y)*log(1 - q)", {"y": [1.0, 0.0], "p": [1e4, 2.0]},
+        {"xi": 1e-3}, lambda y, p, xi: (1 + xi * p) ** (-1 / xi) if y else -log(-mpmath.expm1(-((1 + xi * p) ** (-1 / xi)))),
+    ),
+    "Aranda-Ordaz link": Case(
+        "param a > 0\nm = 1 - (1 + a*exp(p))**(-1/a)\n-(y*log(m) + (1 - y)*log(1 - m))", {"y": [1.0, 0.0], "p": [-60.0, 3.0]}, {"a": 0.5},
+        lambda y, p, a: -log(-mpmath.expm1(-mpmath.log1p(a * exp(p)) / a)) if y else mpmath.log1p(a * exp(p)) / a,
+    ),
+    "log-logistic density": Case(
+        "prediction a\nparam k > 0\n-log((k/a)*(y/a)**(k - 1)/(1 + (y/a)**k)**2)", {"y": [100.0, 1.0], "a": [0.01, 2.0]}, {"k": 30.0},
+        lambda y, a, k: -log(k / a) - (k - 1) * log(y / a) + 2 * mpmath.log1p((y / a) ** k),
+    ),
+    "von Mises and Fisher's distribution of no concentration": Case(
+        "prediction k, p\nlog(k) - log(1 - exp(-2*k)) - k*(1 - p)", {"k": [1e-10, 2.0], "p": [0.3, 0.3]}, {},
+        lambda k, p: log(k) - log(-mpmath.expm1(-2 * k)) - k * (1 - p),
+    ),
+    "scale by a softplus that underflows": Case(
+        "prediction p, q\ns = log(1 + exp(q))\n(y - p)**2/(2*s**2) + log(s)", {"y": [1.0, 1.0], "p": [1.0, 0.5], "q": [-150.0, 0.3]}, {},
+        lambda y, p, q: (y - p) ** 2 / (2 * mpmath.log1p(exp(q)) ** 2) + log(mpmath.log1p(exp(q))),
+    ),
+    "log cosh by a softplus": Case(
+        "prediction y, p\nr = y - p\nr + log(1 + exp(-2*r)) - log(2)", {"y": [1.00000012, 3.0], "p": [1.0, -50.0]}, {},
+        lambda y, p: log(mpmath.cosh(y - p)),
+    ),
     "mean of Tweedie deviances": Case(
         "param q = 1.5\n2*mean(y**(2 - q)/((1 - q)*(2 - q)) - y*p**(1 - q)/(1 - q) + p**(2 - q)/(2 - q))",
         {"y": [[1.0], [2.0]], "p": [[1.5], [2.5]]}, {"q": 1.0000001192092896}, tweedie,
@@ -100,9 +150,9 @@ def test_value_and_gradients(name: str) -> None:
                 if key in totals:
                     totals[key] += slope
                 elif key in found.gradients:
-                    np.testing.assert_allclose(np.ravel(found.gradients[key])[row], float(slope), rtol=1e-4, atol=SMALLEST, err_msg=key)
+                    np.testing.assert_allclose(np.ravel(found.gradients[key])[row], float(slope), rtol=1e-4, atol=STEP_ERROR, err_msg=key)
     for key, total in totals.items():
-        np.testing.assert_allclose(float(found.gradients[key]), float(total), rtol=1e-4, err_msg=key)
+        np.testing.assert_allclose(float(found.gradients[key]), float(total), rtol=1e-4, atol=STEP_ERROR, err_msg=key)
 
 
 def test_at_the_singular_points_themselves() -> None:
@@ -111,7 +161,31 @@ def test_at_the_singular_points_themselves() -> None:
     found = tempered.value_and_gradients({"p": [1.0, -2.0]}, {"t": 1.0})
     np.testing.assert_allclose(found.value, np.exp([1.0, -2.0]), rtol=1e-6)
     np.testing.assert_allclose(found.gradients["p"], np.exp([1.0, -2.0]), rtol=1e-6)
+    robust = lc.compile_loss("param a\n(2 - a)/a*(((y - p)**2/(2 - a) + 1)**(a/2) - 1)", findings="ignore")
+    found = robust.value_and_gradients({"y": [0.0], "p": [0.5]}, {"a": 2.0})
+    np.testing.assert_allclose([found.value[0], found.gradients["p"][0]], [0.125, 0.5], rtol=1e-6)
+    found = lc.compile_loss("acos(p)**2", findings="ignore").value_and_gradients({"p": [1.0]})
+    np.testing.assert_allclose([found.value[0], found.gradients["p"][0]], [0.0, -2.0], rtol=1e-6)
+    focal = lc.compile_loss("param g >= 0 = 0\n-(1 - y)*p**g*log(1 - p)", findings="ignore")
+    found = focal.value_and_gradients({"y": [0.0], "p": [0.0]}, {"g": 0.0})
+    np.testing.assert_allclose(found.gradients["p"], [1.0], rtol=1e-6)
     name = "deviance of the negative binomial distribution"
     found = lc.compile_loss(CASES[name].text, findings="ignore").value_and_gradients({"y": [1.0], "p": [4.0]}, {"a": 0.0})
     np.testing.assert_allclose(found.value, [2 * (np.log(1 / 4) + 3)], rtol=1e-6)
     np.testing.assert_allclose(found.gradients["a"], -9.0, rtol=1e-6)
+
+
+def test_a_series_is_not_used_where_all_its_terms_vanish_by_chance() -> None:
+    """At y = 0 this is 0 for all b; its slope by y there is not that of a series in b, which is of no use at this b."""
+    loss = lc.compile_loss("prediction y, a, b\nlgamma(a + b) - lgamma(y + a + b) + lgamma(y + a) - lgamma(a)", findings="ignore")
+    found = loss.value_and_gradients({"y": [0.0], "a": [0.1833], "b": [0.2375]})
+    a, b = (float(np.float32(x)) for x in (0.1833, 0.2375))
+    np.testing.assert_allclose(found.gradients["y"], [float(mpmath.digamma(a) - mpmath.digamma(a + b))], rtol=1e-6)
+
+
+def test_conditions_do_not_reach_through_sums() -> None:
+    """What a branch adds up over the batch holds rows for which its condition does not hold."""
+    loss = lc.compile_loss("where(p > 0, p/sum(where(p > 0, log(p), p**2), axis=all), 0)", findings="ignore")
+    p = np.array([[2.0, -3.0], [5.0, 0.5]])
+    total = np.sum(np.where(p > 0, np.log(np.abs(p)), p**2))
+    np.testing.assert_allclose(loss.value_and_gradients({"p": p}).value, np.where(p > 0, p / total, 0), rtol=1e-6)
