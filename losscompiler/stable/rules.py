@@ -101,7 +101,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "variance",
         "mean(x**2) - mean(x)**2",
-        "mean((x - mean(x))**2)",
+        "mean((x - stop_gradient(max(x)) - mean(x - stop_gradient(max(x))))**2)",
         -1e4,
         1e4,
         "Chan, Golub & LeVeque 1983, Algorithms for computing the sample variance",
