@@ -24,7 +24,7 @@ MOST_UNITS = 12.0
 _MOST_UNITS_OF_PAIRS = 1e5
 """The same for losses that multiply matrices: only errors of about 1 % and more count."""
 
-_ROWS, _ROUNDS, _ROUNDS_WITH_REDUCTIONS = 256, 5, 8
+_ROWS, _ROUNDS, _ROUNDS_WITH_REDUCTIONS = 192, 3, 8
 _LARGEST = 600
 """Nodes of the largest program that is probed; larger ones are computed in float64 unseen."""
 

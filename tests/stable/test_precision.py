@@ -23,7 +23,7 @@ def test_what_is_accurate_in_float32_stays_in_float32(formula):
 @pytest.mark.parametrize(
     "formula",
     [
-        "mean(p**2) - mean(p)**2",
+        "mean(cos(p)) - mean(cos(y))",
         "sqrt((y - p)**2 + 1) - 1 + log(p) - log(y)",
         "1 - sum(y*p)/(sqrt(sum(y**2))*sqrt(sum(p**2)))",
         "param a > 0\n(exp(a*p) - exp(-a*p))/a**3 - 2*p/a**2",
@@ -35,7 +35,7 @@ def test_what_loses_digits_is_computed_in_float64(formula):
 
 
 def test_a_variance_of_nearly_equal_numbers():
-    """NumPy's in float64; in float32 the two means agree in all their digits."""
+    """NumPy's in float64; in float32 the two means as they are written agree in all their digits."""
     p = (1000 + np.array([[0.0, 0.125, 0.25, 0.5]])).astype("float32")
     found = lc.compile_loss("mean(p**2) - mean(p)**2", findings="ignore").value_and_gradients({"p": p})
     np.testing.assert_allclose(found.value, np.var(p.astype("float64")), rtol=1e-6)
@@ -47,7 +47,7 @@ def test_values_and_gradients_keep_their_dtype(dtype):
     import keras
     from keras import ops
 
-    module = lc.compile_loss("mean(p**2) - mean(p)**2 + 0*y", findings="ignore").module
+    module = lc.compile_loss("cos(p) - cos(y)", findings="ignore").module
     y, p = (ops.convert_to_tensor(np.ones((2, 3)), dtype) for _ in range(2))
     value, pullback = module.value_and_pullback(y, p)
     assert keras.backend.standardize_dtype(value.dtype) == dtype
