@@ -212,8 +212,10 @@ class Exponentials:
             return None
         factors, negative = _chain(node)
         small = [(factor, sign) for factor, sign in factors if sign < 0 and _bases(factor) == "softplus"]
+        if len(factors) > _MOST_FACTORS or not small:
+            return None
         weights = [factor for factor, sign in factors if sign > 0 and self._is_open(factor)]
-        if len(factors) > _MOST_FACTORS or not small or not weights or any(self.signs.positive(factor, closed=False) for factor in weights):
+        if not weights or any(self.signs.positive(factor, closed=False) for factor in weights):
             return None
         below = chained(self.graph, "mul", [factor for factor, _ in small])
         reciprocal = self.graph.make("weighted_reciprocal", below, chained(self.graph, "mul", weights))

@@ -149,7 +149,8 @@ def test_no_loss_takes_long_or_raises(name: str) -> None:
         took = time.process_time() - began
     assert all(isinstance(finding, Finding) for finding in findings)
     assert sum(len(str(finding)) for finding in findings) < 100_000
-    assert took < 0.8
+    # Half a second on an idle machine; what this guards against takes minutes.
+    assert took < 2.5
 
 
 LEAVES = st.sampled_from(["y", "p", "a", "b", "2", "0.5", "-1", "0", "1e200", "inf", "pi"])
