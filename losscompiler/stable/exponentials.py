@@ -165,7 +165,8 @@ class Exponentials:
         large = next((factor for factor, sign in factors if sign > 0 and factor.op in ("add", "sub") and self.signs.reach(factor)[0]), None)
         if len(factors) > _MOST_FACTORS or small is None or large is None:
             return None
-        others = [(factor, sign) for factor, sign in factors if factor is not large]
+        position = factors.index((large, 1))
+        others = [*factors[:position], *factors[position + 1 :]]
         result = self.graph.simple(large.op, *(self._times(others, term) for term in large.args))
         return self.graph.simple("neg", result) if negative else result
 
@@ -196,7 +197,7 @@ class Exponentials:
         small = [factor for factor, sign in factors if sign > 0 and factor.op == "sigmoid"]
         if len(factors) > _MOST_FACTORS or not small:
             return None
-        position = next(i for i, (factor, _) in enumerate(factors) if factor is small[0])
+        position = factors.index((small[0], 1))
         rest = [*factors[:position], *factors[position + 1 :]]
         inside = {below.index for below in reachable(small[0].args)}
         above = [i for i, (factor, sign) in enumerate(rest) if sign > 0 and (factor.index in inside or self._is_open(factor))]
@@ -211,7 +212,7 @@ class Exponentials:
         if node.op not in ("mul", "div"):
             return None
         factors, negative = _chain(node)
-        small = [(factor, sign) for factor, sign in factors if sign < 0 and _bases(factor) == "softplus"]
+        small = [(factor, sign) for factor, sign in factors if sign < 0 and _base_operation(factor) == "softplus"]
         if len(factors) > _MOST_FACTORS or not small:
             return None
         weights = [factor for factor, sign in factors if sign > 0 and self._is_open(factor)]
@@ -253,7 +254,7 @@ class Exponentials:
         return self.graph.simple(picked.op, softmax, *picked.args[1:], span=None, **picked.attributes)
 
 
-def _bases(factor: Node) -> str:
+def _base_operation(factor: Node) -> str:
     """Return the operation of a factor, or of the base of a power."""
     return factor.args[0].op if factor.op == "pow" else factor.op
 

@@ -82,12 +82,12 @@ def reciprocal_beside_base(graph: Graph, node: Node) -> Node | None:
         return None
     above, below, negative = _flattened(node, bases)
     for factor in above:
-        if factor.op == "weighted_reciprocal" and factor.args[0] in above and factor.args[1] in above:
+        # The weight has to stay when the base is gone, also where they are one.
+        needed = 2 if factor.op == "weighted_reciprocal" and factor.args[0] is factor.args[1] else 1
+        if factor.op == "weighted_reciprocal" and all(above.count(arg) >= needed for arg in factor.args):
             above.remove(factor)
             above.remove(factor.args[0])
-            result = _product(graph, above)
-            result = graph.simple("div", result, _product(graph, below)) if below else result
-            return graph.simple("neg", result) if negative else result
+            return _quotient(graph, above, below, negative)
     return None
 
 
@@ -148,10 +148,7 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
         may_vanish = not (base.constant or signs.positive(base) or signs.positive(exponent, closed=False))
         if exponent in above and may_vanish:
             above[position] = graph.make("weighted_power", *factor.args, exponent)
-            result = _product(graph, above)
-            if below:
-                result = graph.simple("div", result, _product(graph, below))
-            return graph.simple("neg", result) if negative else result
+            return _quotient(graph, above, below, negative)
     return None
 
 
@@ -182,10 +179,7 @@ def merge_powers(graph: Graph, node: Node) -> Node | None:
             continue
         above[position] = raised
         above.remove(base)
-        result = _product(graph, above)
-        if below:
-            result = graph.simple("div", result, _product(graph, below))
-        return graph.simple("neg", result) if negative else result
+        return _quotient(graph, above, below, negative)
     return None
 
 
@@ -237,6 +231,14 @@ def _raised(graph: Graph, node: Node) -> Node | None:
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and -1 <= exponent.value < 0:
         return graph.simple("pow", base, graph.const(exponent.value + 1)) if exponent.value > -1 else None
     return None
+
+
+def _quotient(graph: Graph, above: list[Node], below: list[Node], negative: bool) -> Node:
+    """Return what `_factors` takes apart."""
+    result = _product(graph, above)
+    if below:
+        result = graph.simple("div", result, _product(graph, below))
+    return graph.simple("neg", result) if negative else result
 
 
 def _product(graph: Graph, factors: list[Node]) -> Node:

@@ -189,3 +189,11 @@ def test_conditions_do_not_reach_through_sums() -> None:
     p = np.array([[2.0, -3.0], [5.0, 0.5]])
     total = np.sum(np.where(p > 0, np.log(np.abs(p)), p**2))
     np.testing.assert_allclose(loss.value_and_gradients({"p": p}).value, np.where(p > 0, p / total, 0), rtol=1e-6)
+
+
+def test_a_sum_that_stands_twice_in_a_product_stays_twice() -> None:
+    loss = lc.compile_loss("prediction p, q\nexp(q)*(p*exp(-q) - q)*sin(p)*(p*exp(-q) - q)", findings="ignore")
+    p, q = np.array([2.0, 0.3]), np.array([0.5, -1.0])
+    np.testing.assert_allclose(
+        loss.value_and_gradients({"p": p, "q": q}).value, np.exp(q) * (p * np.exp(-q) - q) ** 2 * np.sin(p), rtol=1e-5
+    )
