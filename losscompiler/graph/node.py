@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -120,6 +120,12 @@ class Graph:
         """Return an operation's node after the rules that are always exact."""
         found = self._fold(op, args, span) or self._rule(op, args)
         return found if found is not None else self.make(op, *args, span=span, **attrs)
+
+    def over(self, node: Node, args: Sequence[Node]) -> Node:
+        """Return a node's operation over other operands; the node itself if they are its own."""
+        if all(arg is old for arg, old in zip(args, node.args, strict=True)):
+            return node
+        return self.make(node.op, *args, span=node.span, **dict(node.attrs))
 
     def _intern(self, op: str, args: tuple[Node, ...], attrs: Attributes, axes: ax.Axes | None, span: Span | None) -> Node:
         key = (op, tuple(arg.index for arg in args), attrs)

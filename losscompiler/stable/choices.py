@@ -59,8 +59,7 @@ def with_harmless_operands(graph: Graph, roots: Sequence[Node]) -> dict[int, Nod
                 arg if number is None or arg.constant else graph.simple("where", taken, arg, graph.const(number))
                 for arg, number in zip(args, harmless, strict=True)
             ]
-        same = all(arg is old for arg, old in zip(args, node.args, strict=True))
-        done[node.index] = node if same else graph.make(node.op, *args, span=node.span, **dict(node.attrs))
+        done[node.index] = graph.over(node, args)
     return done
 
 
@@ -74,8 +73,7 @@ def without_decided(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
         if decided is not None and ax.broadcast(*(arg.axes for arg in args)) == args[1 if decided else 2].axes:
             done[node.index] = args[1 if decided else 2]
             continue
-        same = all(arg is old for arg, old in zip(args, node.args, strict=True))
-        done[node.index] = node if same else graph.make(node.op, *args, span=node.span, **dict(node.attrs))
+        done[node.index] = graph.over(node, args)
     return done
 
 

@@ -55,8 +55,7 @@ def without_guards(loss: LossGraph, written: LossGraph, names: Collection[str]) 
     done: dict[int, Node] = {}
     guards: list[Guard] = []
     for node in nodes:
-        same = all(done[arg.index] is arg for arg in node.args)
-        new = node if same else loss.graph.make(node.op, *(done[arg.index] for arg in node.args), span=node.span, **dict(node.attrs))
+        new = loss.graph.over(node, [done[arg.index] for arg in node.args])
         parts = _parts(new, names)
         if parts is not None:
             name, centre, special, general = parts

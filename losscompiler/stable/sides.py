@@ -39,7 +39,5 @@ def _with(loss: LossGraph, old: Node, new: Node) -> LossGraph:
     """Return a loss with one node in place of another."""
     done: dict[int, Node] = {old.index: new}
     for node in reachable([loss.loss]):
-        args = [done[arg.index] for arg in node.args]
-        same = all(arg is before for arg, before in zip(args, node.args, strict=True))
-        done.setdefault(node.index, node if same else loss.graph.make(node.op, *args, span=node.span, **node.attributes))
+        done.setdefault(node.index, loss.graph.over(node, [done[arg.index] for arg in node.args]))
     return replace(loss, loss=done[loss.loss.index])
