@@ -23,9 +23,12 @@ from losscompiler.graph.config import from_config, to_config
 from losscompiler.graph.constants import constant_values
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
+from losscompiler.graph.printing import node_text
 from losscompiler.graph.shapes import infer_known
-from losscompiler.program import Program, schedule
+from losscompiler.program import Program, RowProgram, schedule
 from losscompiler.stable import Rule, economise, guard, loses_digits, mend, stabilise, with_harmless_operands
+from losscompiler.stable.means import inside_means
+from losscompiler.stable.rows import of_one_row, of_rows, one_a_row
 from losscompiler.syntax import parse
 from losscompiler.syntax.tree import Formula
 
@@ -90,36 +93,44 @@ class Stages:
         """Value and gradients as one straight-line program."""
         stable, repairs = self.mended
         found = gradients(stable.graph, stable.loss, stable.variables) if repairs else self.gradients
-        wanted = [found.value, *(node for node in found.by_name.values() if node is not None)]
-        place = economise(stable.graph, [*wanted, *stable.definitions.values()])
-        guarded = guard(stable, list(place.values()))
-        place = {index: guarded[node.index] for index, node in place.items()}
-        wide = bool(repairs) or loses_digits(self.graph, [place[node.index] for node in wanted])
-        harmless = with_harmless_operands(stable.graph, [place[node.index] for node in wanted])
-        place = {index: harmless.get(node.index, node) for index, node in place.items()}
-        lowered = replace(
-            found, value=place[found.value.index],
-            by_name={name: None if node is None else place[node.index] for name, node in found.by_name.items()},
-        )  # fmt: skip
-        definitions = {name: place[node.index] for name, node in stable.definitions.items()}
-        program = schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
-        return replace(program, wide=wide)
+        return _lowered(stable, found, self.graph, bool(repairs))
+
+    @cached_property
+    def _of_rows(self) -> tuple[RowProgram | None, list[tuple[Rule, Node]]]:
+        names = one_a_row(self.graph)
+        if not names:
+            return None, []
+        written = of_one_row(self.graph, names)
+        stable, fired = stabilise(written)
+        stable, repairs = mend(stable, written)
+        stable = stabilise(stable)[0] if repairs else stable
+        if node_text(stable.loss) == node_text(inside_means(self.mended[0].loss)[0]):
+            return None, []
+        rows = of_rows(stable, names, self.graph)
+        shaped = of_rows(of_one_row(self.graph, names), names, self.graph)
+        program = _lowered(rows, gradients(rows.graph, rows.loss, rows.variables), shaped, bool(repairs))
+        # The shape of a loss is what its text says, whatever lengths its data have.
+        return RowProgram(names, replace(program, dropped=self.program.dropped)), [*fired, *repairs]
+
+    @property
+    def row_program(self) -> RowProgram | None:
+        """The program for data that turn out to have one number a row; ``None`` if it would be no other."""
+        return self._of_rows[0]
+
+    @property
+    def changes(self) -> list[tuple[Rule, Node]]:
+        """All rules that fired and singularities that were mended, for every program."""
+        return [*self.fired, *self.mended[1], *self._of_rows[1]]
 
     @cached_property
     def generated(self) -> KerasModule:
         """The emitted Keras module as text, with its derivatives in the docstring."""
-        return emit_keras(self.graph, self.program, self._constants, name=self.name, derivatives=self._shown_derivatives)
+        return emit_keras(self.graph, self.program, name=self.name, derivatives=self._shown_derivatives, rows=self.row_program)
 
     @cached_property
     def generated_numpy(self) -> NumpyModule:
         """The emitted NumPy module as text, with its derivatives in the docstring."""
-        return emit_numpy(self.graph, self.program, self._constants, name=self.name, derivatives=self._shown_derivatives)
-
-    @property
-    def _constants(self) -> dict[int, Any]:
-        program = self.program
-        roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
-        return constant_values(roots, self.graph.source, check=False)
+        return emit_numpy(self.graph, self.program, name=self.name, derivatives=self._shown_derivatives, rows=self.row_program)
 
     @property
     def _shown_derivatives(self) -> dict[str, str]:
@@ -163,6 +174,22 @@ class Stages:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Stages.from_config, (self.config(),)
+
+
+def _lowered(stable: LossGraph, found: Gradients, written: LossGraph, mended: bool) -> Program:
+    """Return the program of derivatives: merged, guarded and in the precision that it needs, which what is mended always does."""
+    wanted = [found.value, *(node for node in found.by_name.values() if node is not None)]
+    place = economise(stable.graph, [*wanted, *stable.definitions.values()])
+    guarded = guard(stable, list(place.values()))
+    place = {index: guarded[node.index] for index, node in place.items()}
+    wide = mended or loses_digits(written, [place[node.index] for node in wanted])
+    harmless = with_harmless_operands(stable.graph, [place[node.index] for node in wanted])
+    place = {index: harmless.get(node.index, node) for index, node in place.items()}
+    by_name = {name: None if node is None else place[node.index] for name, node in found.by_name.items()}
+    lowered = replace(found, value=place[found.value.index], by_name=by_name)
+    definitions = {name: place[node.index] for name, node in stable.definitions.items()}
+    program = schedule(replace(stable, loss=lowered.value, definitions=definitions), lowered, prelude_names())
+    return replace(program, wide=wide)
 
 
 def fixed_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:

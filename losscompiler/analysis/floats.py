@@ -70,6 +70,11 @@ def _functions() -> dict[str, Callable[..., Any]]:
         cut = tuple(axis for axis, length in enumerate(shape) if length == 1 and np.shape(x)[axis] != 1)
         return np.sum(x, axis=cut, keepdims=True) if cut else x
 
+    def any_to(node: Node, x: Any, like: Any) -> Any:
+        # A condition with fewer axes than what it is meant for is broadcast to it.
+        shape = np.shape(like)
+        return sum_to(node, np.asarray(x, dtype=float), np.empty(shape[max(0, len(shape) - np.ndim(x)) :])) > 0
+
     def each(function: Callable[[float], float]) -> Callable[..., Any]:
         def safe(x: float) -> float:
             try:
@@ -214,7 +219,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
     return table | thin_tails(lambda x: each(log_ndtr)(None, x)) | {
         "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod), "max": reduction(np.max),
         "min": reduction(np.min), "any": reduction(np.any), "all": reduction(np.all), "logsumexp": logsumexp,
-        "softmax": softmax, "sum_to": sum_to,
+        "softmax": softmax, "sum_to": sum_to, "any_to": any_to,
         "log_softmax": lambda node, x: np.atleast_1d(x) - logsumexp(node, x), "erf": each(math.erf), "erfc": each(math.erfc),
         "norm": lambda node, x: np.sqrt(np.sum(np.atleast_1d(x) ** 2, axis=_axis(node), keepdims=True)), "lgamma": each(math.lgamma),
         "log_ndtr": each(log_ndtr), "erfcx": each(erfcx), "erfinv": each(erfinv),

@@ -180,7 +180,8 @@ class Samples:
 
         given = self.study.given
         lead = shape.lead if rows is None else (rows, *shape.lead[1:])
-        columns = shape.columns if name in given.predictions else shape.others
+        one_a_row = all(cut for _, cut in self.study.symbols[name].axes)
+        columns = 1 if one_a_row else shape.columns if name in given.predictions else shape.others
         if name in self._positions:
             return random.integers(0, max(1, min(self._positions[name], shape.columns)), (*lead, 1)).astype(float)
         value = _drawn(kind, name in given.predictions, random, (*lead, columns))

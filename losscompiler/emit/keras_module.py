@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import ModuleType
-from typing import Any
 
 from losscompiler.emit.folding import fold
 from losscompiler.emit.module import ModuleWriter, load_module, return_tuple
 from losscompiler.emit.prelude import keras_library
 from losscompiler.graph.loss_graph import LossGraph
-from losscompiler.program import Program
+from losscompiler.program import Program, RowProgram
 
 _THIRD_PARTY = {"import keras", "import numpy as np", "from keras import ops"}
 
@@ -35,18 +34,18 @@ class KerasModule:
 
 
 def emit_keras(
-    loss: LossGraph, program: Program, constants: Mapping[int, Any], *, name: str, derivatives: Mapping[str, str]
+    loss: LossGraph, program: Program, *, name: str, derivatives: Mapping[str, str], rows: RowProgram | None = None
 ) -> KerasModule:
     """Write the module of a program.
 
     Args:
         loss: the loss, for its text and the facts about its parameters.
         program: what to compute.
-        constants: 50-digit values of constant nodes, by index.
         name: what the loss is called; the layer class is named after it.
         derivatives: the text of each derivative, for the docstring.
+        rows: what to compute where some data have length 1 along the last axis, if that is something else.
     """
-    writer = _KerasWriter(loss, program, constants, name, derivatives)
+    writer = _KerasWriter(loss, program, name, derivatives, rows)
     return KerasModule(writer.text(), writer.title)
 
 
@@ -61,7 +60,7 @@ class _KerasWriter(ModuleWriter):
 
     def text(self) -> str:
         """Return the whole module."""
-        functions = [self._value_and_pullback(), self._value(), self._gradients(), self._loss()]
+        functions = [*self._value_and_pullback_of_rows(), self._value_and_pullback(), self._value(), self._gradients(), self._loss()]
         used = self.writer.used | {"bounded", "maximum", "minimum", "pull_back", "unbounded"}
         imports, definitions = keras_library().needed(used)
         standard = sorted(set(imports) - _THIRD_PARTY)

@@ -9,17 +9,19 @@ import sys
 from collections.abc import Mapping
 from itertools import count
 from types import ModuleType
-from typing import Any
 
 from losscompiler.emit.expression import ExpressionWriter
 from losscompiler.emit.folding import LONGEST_LINE, fold
 from losscompiler.emit.prelude import prelude_names
+from losscompiler.graph.constants import constant_values
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import reachable
 from losscompiler.graph.shapes import lookup_tables
-from losscompiler.program import Program
+from losscompiler.program import Program, RowProgram
 
 _numbers = count(1)
+
+_OF_ROWS = "value_and_pullback_of_rows"
 
 
 def load_module(text: str, name: str) -> ModuleType:
@@ -55,8 +57,16 @@ class ModuleWriter:
     floatx: str
     """The dtype of a loss without data and parameters, as an expression of the target."""
 
-    def __init__(self, loss: LossGraph, program: Program, constants: Mapping[int, Any], name: str, derivatives: Mapping[str, str]) -> None:
+    def __init__(
+        self, loss: LossGraph, program: Program, name: str, derivatives: Mapping[str, str], rows: RowProgram | None = None
+    ) -> None:
         self.loss = loss
+        self.rows = rows
+        self.of_rows = None if rows is None else type(self)(loss, rows.program, name, derivatives)
+        self.only_where = ""
+        if self.of_rows is not None and rows is not None:
+            names = [program.names[name] for name in rows.names]
+            self.of_rows.only_where = f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} length 1 along the last axis"
         self.program = program
         self.title = _class_name(name)
         self.derivatives = derivatives
@@ -66,7 +76,8 @@ class ModuleWriter:
             if node.op == "symbol"
         }
         names |= {assignment.node.index: assignment.name for assignment in (*program.forward, *program.backward)}
-        self.writer = ExpressionWriter(names, constants)
+        roots = [program.value, *(node for node in program.gradients.values() if node is not None)]
+        self.writer = ExpressionWriter(names, constant_values(roots, loss.source, check=False))
         self.data = [program.names[name] for name in loss.data]
         self.parameters = [program.names[name] for name in loss.parameters]
         self.arguments = ", ".join([*self.data, *self.parameters])
@@ -114,7 +125,7 @@ class ModuleWriter:
         return "\n".join(lines)
 
     # -- functions
-    def _value_and_pullback(self) -> str:
+    def _value_and_pullback(self, name: str = "value_and_pullback") -> str:
         program, write = self.program, self.writer.write
         body: list[str] = []
         forward = [f"{a.name} = {write(a.node, named=False)}" for a in program.forward]
@@ -126,8 +137,8 @@ class ModuleWriter:
         returned = []
         taken = {*program.names.values(), *(a.name for a in (*program.forward, *program.backward)), *prelude_names()}
         variables = list(zip(self.loss.variables, [program.names[name] for name in self.loss.variables], strict=True))
-        for name, identifier in variables:
-            node = program.gradients[name]
+        for variable, identifier in variables:
+            node = program.gradients[variable]
             if node is None:
                 returned.append(f"ops.zeros_like({identifier})")
                 continue
@@ -142,6 +153,10 @@ class ModuleWriter:
             returned.append(text)
         body += self._conversion()
         body += self._alignment()
+        if self.rows is not None:
+            self.writer.used.add("one_a_row")
+            body.append(f"if one_a_row({', '.join(program.names[name] for name in self.rows.names)}):")
+            body.append(f"    return {_OF_ROWS}({self.arguments})")
         if self.loss.constants:
             self.writer.uses_dtype = True
         if self.writer.uses_dtype:
@@ -165,12 +180,13 @@ class ModuleWriter:
         fits = len(returned) > 1 and len(line) + 8 <= LONGEST_LINE
         pull.append(line if fits else return_tuple(returned))
         what = ", ".join(identifier for _, identifier in variables)
+        where = f", where {self.only_where}" if self.only_where else ""
         if program.wide:
             self.writer.used.add("double_inside")
         lines = [
             *(["@double_inside"] if program.wide else []),
-            f"def value_and_pullback({self.arguments}):",
-            f'    """Return the loss, and the function that takes a gradient of the loss back to ({what})."""',
+            f"def {name}({self.arguments}):",
+            f'    """Return the loss, and the function that takes a gradient of the loss back to ({what}){where}."""',
             *(fold(f"    {line}") for line in body),
             "",
             "    def pullback(upstream):",
@@ -179,6 +195,14 @@ class ModuleWriter:
             "    return loss, pullback",
         ]
         return "\n".join(lines)
+
+    def _value_and_pullback_of_rows(self) -> list[str]:
+        """Return the second program as a function, if there is one."""
+        if self.of_rows is None:
+            return []
+        text = self.of_rows._value_and_pullback(_OF_ROWS)
+        self.writer.used |= self.of_rows.writer.used
+        return [text]
 
     def _conversion(self) -> list[str]:
         """Return the lines that make tensors of whatever comes in."""

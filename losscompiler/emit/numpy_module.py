@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 from losscompiler.emit.folding import fold
 from losscompiler.emit.module import ModuleWriter, load_module
@@ -13,7 +12,7 @@ from losscompiler.emit.numpy_text import numpy_library, numpy_text
 from losscompiler.emit.prelude import names_read
 from losscompiler.errors import MissingPackageError
 from losscompiler.graph.loss_graph import LossGraph
-from losscompiler.program import Program
+from losscompiler.program import Program, RowProgram
 
 
 @dataclass(frozen=True)
@@ -45,10 +44,10 @@ class NumpyModule:
 
 
 def emit_numpy(
-    loss: LossGraph, program: Program, constants: Mapping[int, Any], *, name: str, derivatives: Mapping[str, str]
+    loss: LossGraph, program: Program, *, name: str, derivatives: Mapping[str, str], rows: RowProgram | None = None
 ) -> NumpyModule:
     """Write the NumPy module of a program; the arguments are those of `emit_keras`."""
-    writer = _NumpyWriter(loss, program, constants, name, derivatives)
+    writer = _NumpyWriter(loss, program, name, derivatives, rows)
     return NumpyModule(writer.text(), writer.title)
 
 
@@ -62,8 +61,8 @@ class _NumpyWriter(ModuleWriter):
 
     def text(self) -> str:
         """Return the whole module."""
-        program = f"@on_arrays\n{self._value_and_pullback()}"
-        functions = [_translated(code) for code in (program, self._value(), self._gradients())]
+        programs = [f"@on_arrays\n{code}" for code in (*self._value_and_pullback_of_rows(), self._value_and_pullback())]
+        functions = [_translated(code) for code in (*programs, self._value(), self._gradients())]
         functions.append("# A Keras module attaches the derivative to this one, for automatic differentiation.\nloss = value")
         imports, definitions = numpy_library().needed(frozenset().union(*map(names_read, [self._tables(), *functions])))
         third_party = [line for line in ("import numpy as np", "from scipy import special") if line in imports]

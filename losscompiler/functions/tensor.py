@@ -122,6 +122,7 @@ TENSOR: tuple[Function, ...] = (
     # -- made by the compiler
     Function(name="vector", arguments=(), summary="a vector literal along the last axis", category=_SELECT, kind=Kind.STRUCTURAL, shape="vector", internal=True, keras="vector"),
     Function(name="sum_to", arguments=("x", "like"), summary="x summed over the axes along which like was broadcast", category=_REDUCE, kind=Kind.STRUCTURAL, shape="like", internal=True, adjoints=("broadcast_to(u, x)", "0"), keras="sum_to"),
+    Function(name="any_to", arguments=("x", "like"), summary="whether a condition holds anywhere along the axes along which like was broadcast", category=_REDUCE, kind=Kind.STRUCTURAL, shape="like", internal=True, boolean=True, adjoints=("0", "0"), keras="any_to"),
     Function(name="broadcast_to", arguments=("x", "like"), summary="x broadcast to the shape of like", category=_REDUCE, kind=Kind.STRUCTURAL, shape="like", internal=True, adjoints=("sum_to(u, x)", "0"), keras="broadcast_to"),
     Function(name="products_of_others", arguments=("x",), summary="for each element the product of the others", category=_REDUCE, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, keras="products_of_others"),
     Function(name="softmax_adjoint", arguments=("g", "s"), summary="adjoint of softmax(x) = s, also where one element dominates", category=_ALONG, kind=Kind.ALONG_AXIS, internal=True, keywords=_AXIS, definition="s*(g - sum(g*s))", keras="softmax_adjoint"),

@@ -268,7 +268,7 @@ def _rational(op: str, values: list[Fraction]) -> Fraction | None:
 def _axes(op: str, args: tuple[Node, ...], attrs: Attributes, index: int, vectors: frozenset[str]) -> ax.Axes:
     """Return the axes of an operation's value."""
     match op:
-        case "sum_to" | "broadcast_to":
+        case "sum_to" | "any_to" | "broadcast_to":
             return args[1].axes
         case "unselect" | "gather_adjoint":
             return args[1].axes

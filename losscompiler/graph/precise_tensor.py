@@ -186,6 +186,14 @@ def _sum_to(arithmetic: Arithmetic, node: Node, x: Any, like: Any) -> Any:
     return result.item() if getattr(result, "shape", None) == () else result
 
 
+def _any_to(arithmetic: Arithmetic, node: Node, x: Any, like: Any) -> Any:
+    # A condition with fewer axes than what it is meant for is broadcast to it.
+    np = _np()
+    shape = np.shape(like)
+    found = np.asarray(sum_to(np.asarray(x, dtype=int), shape[max(0, len(shape) - np.ndim(x)) :])) > 0
+    return bool(found) if found.ndim == 0 else found
+
+
 def _products_of_others(arithmetic: Arithmetic, node: Node, x: Any) -> Any:
     np = _np()
     x, axis = _array(x), _axis(node)
@@ -261,7 +269,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "transpose": lambda arithmetic, node, x: _np().swapaxes(_array(x), -1, -2),
     "diag": lambda arithmetic, node, x: _np().sum(_where(lambda offset: offset == 0)(arithmetic, node, x), axis=-1, keepdims=True),
     "eye_like": _eye_like, "triu": _where(lambda offset: offset >= 0), "tril": _where(lambda offset: offset <= 0),
-    "broadcast_to": _broadcast_to, "sum_to": _sum_to, "products_of_others": _products_of_others,
+    "broadcast_to": _broadcast_to, "sum_to": _sum_to, "any_to": _any_to, "products_of_others": _products_of_others,
     "logcumsumexp_adjoint": _logcumsumexp_adjoint, "sort_adjoint": _sort_adjoint, "unselect": _unselect,
     "gather_adjoint": _gather_adjoint, "unconcat_first": _unconcat(True), "unconcat_last": _unconcat(False),
 }  # fmt: skip

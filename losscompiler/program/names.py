@@ -9,7 +9,7 @@ from losscompiler.graph.node import Node
 
 _RESERVED = {
     "keras", "ops", "np", "math", "importlib", "loss", "upstream", "dtype", "pullback", "self", "value", "gradients", "forward", "backward",
-    "float", "int", "kept", "value_and_pullback",
+    "float", "int", "kept", "value_and_pullback", "value_and_pullback_of_rows",
 }  # fmt: skip
 
 

@@ -49,3 +49,16 @@ class Program:
     def total_operations(self) -> int:
         """Operations of the value and all gradients, shared ones counted once."""
         return operations([self.value, *(node for node in self.gradients.values() if node is not None)])
+
+
+@dataclass(frozen=True)
+class RowProgram:
+    """A second program, for data that turn out to have length 1 along the last axis.
+
+    Attributes:
+        names: these data; all of them must.
+        program: what then is computed.
+    """
+
+    names: tuple[str, ...]
+    program: Program

@@ -27,14 +27,16 @@ def graph_text(root: Node) -> str:
 def explain(stages: Stages, findings: Sequence[Finding]) -> str:
     """Return every stage of a compilation as text."""
     stable, program = stages.stable, stages.program
-    rules = [f"{rule.name}: {rule.pattern} -> {rule.replacement} ({rule.source})" for rule, _ in (*stages.fired, *stages.mended[1])]
+    rules = [f"{rule.name}: {rule.pattern} -> {rule.replacement} ({rule.source})" for rule, _ in stages.changes]
     precision = "in float64, since it loses digits in float32" if program.wide else "in the dtype of the data"
     cost = (
         f"computed {precision}; value {program.value_operations} operations, value and all gradients {program.total_operations}"
         f" ({program.total_operations / max(1, program.value_operations):.1f} times)"
     )
+    if stages.row_program is not None:
+        cost += f"\nvalue_and_pullback_of_rows runs where {' and '.join(stages.row_program.names)} has length 1 along the last axis"
     source = stages.generated.text
-    body = source[source.index("def value_and_pullback") : source.index("def value(")].rstrip()
+    body = source[source.index("def value_and_pullback(") : source.index("def value(")].rstrip()
     blocks = [
         ("1. text, as parsed", print_formula(stages.formula)),
         ("2. tree", stages.formula.dump()),

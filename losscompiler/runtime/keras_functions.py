@@ -36,6 +36,11 @@ def align_input(data, *predictions):
     return ops.expand_dims(data, -1) if same and not table else data
 
 
+def one_a_row(*arrays):
+    """Tell whether all arrays have length 1 along the last axis."""
+    return all(tuple(x.shape)[-1:] == (1,) for x in arrays)
+
+
 def sum_to(x, like):
     """Sum over the axes along which ``like`` was broadcast to ``x``: the adjoint of broadcasting."""
     lead = len(x.shape) - len(like.shape)
@@ -43,6 +48,15 @@ def sum_to(x, like):
         x = ops.sum(x, axis=tuple(range(lead)))
     axes = tuple(i for i, (n, m) in enumerate(zip(tuple(x.shape), tuple(like.shape), strict=True)) if m == 1 and n != 1)
     return ops.sum(x, axis=axes, keepdims=True) if axes else x
+
+
+def any_to(x, like):
+    """Tell where in the shape of ``like`` a condition holds anywhere along the axes along which ``like`` is broadcast to it."""
+    lead = max(0, len(x.shape) - len(like.shape))
+    lengths = (1,) * lead + tuple(like.shape)[len(like.shape) - len(x.shape) + lead :]
+    axes = tuple(i for i, (n, m) in enumerate(zip(tuple(x.shape), lengths, strict=True)) if m == 1 and n != 1)
+    x = ops.any(x, axis=axes, keepdims=True) if axes else x
+    return ops.squeeze(x, axis=tuple(range(lead))) if lead else x
 
 
 def broadcast_to(x, like):

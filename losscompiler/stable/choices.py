@@ -20,6 +20,7 @@ from losscompiler.graph.expressions import ExpressionBuilder
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.precise import evaluate
 from losscompiler.source import Source
+from losscompiler.stable.terms import chained
 from losscompiler.syntax import parse
 
 Guards: TypeAlias = frozenset[tuple[Node, bool]]
@@ -42,9 +43,7 @@ def with_harmless_operands(graph: Graph, roots: Sequence[Node]) -> dict[int, Nod
     while stack:
         node = stack[-1]
         harmless = None if _is_polynomial(node) else _harmless(node.op)
-        # A condition that had more axes than the operation would give them to it.
-        conditions = [guard for guard in guards[node.index] if ax.broadcast(guard[0].axes, node.axes) == node.axes] if harmless else []
-        conditions.sort(key=lambda guard: guard[0].index)
+        conditions = sorted(guards[node.index], key=lambda guard: guard[0].index) if harmless else []
         missing = [other for other in (*node.args, *(condition for condition, _ in conditions)) if other.index not in done]
         if node.index not in done and missing:
             stack.extend(missing)
@@ -54,11 +53,18 @@ def with_harmless_operands(graph: Graph, roots: Sequence[Node]) -> dict[int, Nod
             continue
         args = [done[arg.index] for arg in node.args]
         if conditions and harmless:
-            taken = _all(graph, [(done[condition.index], holds) for condition, holds in conditions])
-            args = [
-                arg if number is None or arg.constant else graph.simple("where", taken, arg, graph.const(number))
-                for arg, number in zip(args, harmless, strict=True)
-            ]
+            # A condition that had more axes than the operation would give them to it.
+            alike = [guard for guard in conditions if ax.covers(node.axes, guard[0].axes)]
+            longer = [guard for guard in conditions if guard not in alike]
+            taken = _all(graph, [(done[condition.index], holds) for condition, holds in alike]) if alike else None
+            taken_somewhere = _all(graph, [(done[condition.index], holds) for condition, holds in longer]) if longer else None
+            for position, number in enumerate(harmless):
+                arg = args[position]
+                if number is None or arg.constant:
+                    continue
+                somewhere = None if taken_somewhere is None else graph.make("any_to", taken_somewhere, arg)
+                both = [condition for condition in (taken, somewhere) if condition is not None]
+                args[position] = graph.simple("where", chained(graph, "and", both), arg, graph.const(number))
         done[node.index] = graph.over(node, args)
     return done
 
@@ -120,11 +126,7 @@ def _known(condition: Node, holds: bool) -> Guards:
 
 
 def _all(graph: Graph, conditions: Sequence[tuple[Node, bool]]) -> Node:
-    links = [condition if holds else graph.simple("not", condition) for condition, holds in conditions]
-    result = links[0]
-    for link in links[1:]:
-        result = graph.simple("and", result, link)
-    return result
+    return chained(graph, "and", [condition if holds else graph.simple("not", condition) for condition, holds in conditions])
 
 
 @cache

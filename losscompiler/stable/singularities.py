@@ -22,6 +22,7 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.printing import node_text
 from losscompiler.stable.guards import Guard, as_good, without_guards
+from losscompiler.stable.means import averaged, inside_means
 from losscompiler.stable.probes import Probe, Prober
 from losscompiler.stable.rewrite import economise
 from losscompiler.stable.rules import Rule
@@ -58,19 +59,15 @@ def mend(loss: LossGraph, written: LossGraph) -> tuple[LossGraph, list[tuple[Rul
         loss: the loss in accurate forms.
         written: the loss as written, for the domains of its symbols.
     """
-    inside, around = _inside(loss.loss)
+    inside, around = inside_means(loss.loss)
     if around and inside.pointwise:
         # Of the mean of a loss of samples, the loss of a sample is mended; in a graph of its own, since its adjoint has other axes.
         own = Graph(loss.graph.source)
         own.vectors = loss.graph.vectors
         alone = replace(loss, graph=own, loss=rebuilt(own, inside, own.make), definitions={})
-        inner, done = mend(alone, replace(written, loss=_inside(written.loss)[0]))
+        inner, done = mend(alone, replace(written, loss=inside_means(written.loss)[0]))
         result = rebuilt(loss.graph, inner.loss, loss.graph.make)
-        for node in reversed(around) if done else ():
-            place = next(i for i, arg in enumerate(node.args) if not arg.constant)
-            args = [*node.args[:place], result, *node.args[place + 1 :]]
-            result = loss.graph.make(node.op, *args, span=node.span, **node.attributes)
-        return (replace(loss, loss=result), done) if done else (loss, [])
+        return (replace(loss, loss=averaged(loss.graph, result, around)), done) if done else (loss, [])
     names = [name for name in loss.variables if name not in loss.predictions or loss.loss.pointwise]
     used = {node.name for node in reachable([loss.loss]) if node.op == "symbol"}
     names = [name for name in names if name in used]
@@ -98,21 +95,6 @@ def _mended(loss: LossGraph, written: LossGraph, names: Sequence[str]) -> tuple[
         if as_good(mender.roots(mended.loss), loss.loss, mender.prober, guards):
             return mended, [*((guard.rule, guard.node) for guard in guards), *done]
     return _Mender(loss, written).run(names)
-
-
-def _inside(node: Node) -> tuple[Node, list[Node]]:
-    """Return what a loss averages or adds up over samples, times constants, and the operations around it, outermost first."""
-    around: list[Node] = []
-    while True:
-        varying = [arg for arg in node.args if not arg.constant]
-        scaled = node.op in ("mul", "neg") or (node.op == "div" and node.args[1].constant)
-        if len(varying) != 1 or not (scaled or (node.op in ("mean", "sum") and len(node.args) == 1)):
-            break
-        around.append(node)
-        node = varying[0]
-    while around and around[-1].op not in ("mean", "sum"):
-        node = around.pop()
-    return node, around
 
 
 class _Mender:

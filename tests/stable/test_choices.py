@@ -53,6 +53,41 @@ def test_first_and_second_derivatives(formula: str, compiled: bool) -> None:
         np.testing.assert_allclose(keras.ops.convert_to_numpy(one), other, rtol=1e-9, atol=1e-12)
 
 
+# A condition on other data than the branch, or with more axes; the branch's second derivative is infinite or NaN at 0.
+OF_OTHER_DATA = {
+    "where(y > 0, log(p), p)": ([[0.0], [1.0], [0.0]], [[0.0], [2.0], [-1.0]], (0, -1 / 4, 0)),
+    "where(y > 0, sqrt(p), p)": ([[0.0, 0.0], [0.0, 1.0]], [[0.0], [4.0]], (0, -1 / 32)),
+    "where(p < 0, log(a), a**2)": (None, [[1.0], [2.0]], (2 * 2,)),
+    "mean(where(y[0] > 0, log(p), p**2))": ([[0.0], [1.0]], [[0.0, -1.0], [1.0, 2.0]], (1, 1, -1 / 2, -1 / 8)),
+}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("formula", OF_OTHER_DATA)
+def test_second_derivatives_where_the_condition_is_of_other_data(formula: str, compiled: bool) -> None:
+    import tensorflow as tf
+
+    y, p, expected = OF_OTHER_DATA[formula]
+    loss = lc.compile_loss(f"param a = 0\n{formula}" if "log(a)" in formula else formula, findings="ignore")
+    wanted = loss.graph.variables[-1]
+    values = {name: tf.constant(value, "float64") for name, value in (("y", y), ("p", p), ("a", 0.0)) if value is not None}
+    names = [*loss.graph.data, *loss.graph.parameters]
+
+    def second():
+        x = values[wanted]
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = loss.module.loss(*(x if name == wanted else values[name] for name in names))
+            slope = inner.gradient(value, x)
+        return outer.gradient(slope, x)
+
+    found = np.ravel(tf.function(second, jit_compile=True)() if compiled else second())
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 def test_a_scalar_keeps_its_shape() -> None:
     """The logarithm of a parameter inside a choice of samples must not become one of every sample."""
     loss = lc.compile_loss("param s > 0 = 2\nwhere(p > 0, log(s)*p, log(p**2 + 1))", findings="ignore")
