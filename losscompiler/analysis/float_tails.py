@@ -36,6 +36,12 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         missing = np.exp(-np.logaddexp(0, q)) * -np.expm1(x)
         return np.where(missing < 0.5, np.log1p(-missing), np.logaddexp(-np.logaddexp(0, -q), x - np.logaddexp(0, q)))
 
+    def log_zero_inflated(v: Any, x: Any, w: Any) -> Any:
+        small = np.exp(-np.abs(x))
+        near = v * np.expm1(np.minimum(x, 1.0))
+        far = np.maximum(x, 0.0) + np.log(np.where(x > 0, v + w * small, w + v * small))
+        return np.where((np.abs(near) < 0.5) & (x < 1), np.log1p(near), far)
+
     def sigmoid_difference(x: Any, y: Any) -> Any:
         low, high = np.minimum(x, y), np.maximum(x, y)
         return np.sign(y - x) * np.exp(-np.logaddexp(0, low) - np.logaddexp(0, -high)) * -np.expm1(low - high)
@@ -123,7 +129,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "weighted_log": lambda x, weight: np.log(np.where(none(x, weight), 1.0, x)),
         "weighted_log1p": lambda x, weight: np.log1p(np.where(none(x + 1, weight), 0.0, x)),
         "weighted_reciprocal": lambda x, weight: np.where(none(x, weight), 0.0, 1 / np.asarray(x, dtype=float)),
-        "log_zero_inflated": lambda v, x, w: np.where(-v * np.expm1(x) < 0.5, np.log1p(v * np.expm1(x)), np.log(w + v * np.exp(x))),
+        "log_zero_inflated": log_zero_inflated,
         "log_logit_inflated": log_logit_inflated,
         "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),

@@ -65,9 +65,12 @@ ELEMENTARY: tuple[Function, ...] = (
     ),
     Function(
         name="log_zero_inflated", arguments=("v", "x", "w"), category=_EXP, internal=True, keras="log_zero_inflated",
-        summary="log(1 + v*(exp(x) - 1)) for 0 < v < 1 and x < 0, where w is 1 - v with the digits that it has",
-        partials=("expm1(x)*exp(-f)", "v*exp(x - f)", "0"), definition="log(1 + v*(exp(x) - 1))",
-        domain=("v > 0", "v < 1", "x < 0", "w == 1 - v"),
+        summary="log(1 + v*(exp(x) - 1)), without overflow, where w is 1 - v with the digits that it has",
+        partials=(
+            "-sign(x)*expm1(-abs(x))/where(x > 0, v + w*exp(-abs(x)), w + v*exp(-abs(x)))",
+            "where(x > 0, v, v*exp(-abs(x)))/where(x > 0, v + w*exp(-abs(x)), w + v*exp(-abs(x)))", "0",
+        ),
+        definition="log(1 + v*(exp(x) - 1))", domain=("1 + v*expm1(x) > 0", "w == 1 - v"),
     ),
     Function(
         name="scaled_logaddexp", arguments=("x", "y", "k"), summary="log(exp(k*x) + exp(k*y))/k", category=_EXP, internal=True,

@@ -146,11 +146,13 @@ def weighted_logaddexp(x, y, v, w):
 
 
 def log_zero_inflated(v, x, w):
-    """Return log(1 + v*(exp(x) - 1)) for x < 0, where w is 1 - v, as log1p of what is missing to 1 where that is little."""
+    """Return log(1 + v*(exp(x) - 1)), where w is 1 - v, as log1p of how far it is from 1 where that is little."""
     v, x, w = alike(v, x, w)
-    missing = -v * ops.expm1(x)
-    little = missing < 0.5
-    return ops.where(little, ops.log1p(-ops.where(little, missing, ops.zeros_like(missing))), ops.log(w + v * ops.exp(x)))
+    off = v * ops.expm1(ops.minimum(x, 1.0))
+    little = ops.logical_and(ops.abs(off) < 0.5, x < 1.0)
+    small = ops.exp(-ops.abs(x))
+    far = ops.relu(x) + ops.log(ops.where(x > 0.0, v + w * small, w + v * small))
+    return ops.where(little, ops.log1p(ops.where(little, off, ops.zeros_like(off))), far)
 
 
 def log_logit_inflated(q, x):

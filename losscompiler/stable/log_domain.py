@@ -209,23 +209,21 @@ class LogDomain:
                 return self.graph.simple("log_expected_improvement", self.graph.simple("mul", z, scale), scale)
         if node.op == "add":
             for weight, other in (node.args, node.args[::-1]):
-                found = self._log_zero_inflated(weight, other)
+                found = self._log_zero_inflated(weight, other, unknown=unknown or self.signs.positive(node))
                 if found is not None:
                     return found
         return None
 
-    def _log_zero_inflated(self, weight: Node, other: Node) -> Node | None:
-        """Return log(w + (1 - w)*A) for an exponential A that is 1 at most."""
-        if other.op != "mul" or not self.signs.positive(weight):
+    def _log_zero_inflated(self, weight: Node, other: Node, *, unknown: bool) -> Node | None:
+        """Return log(w + (1 - w)*A) for an exponential A."""
+        if other.op != "mul" or not unknown:
             return None
         make = self.graph.simple
         for rest, inside in (other.args, other.args[::-1]):
-            if not self.signs.exponential(inside) or self.signs.reach(inside)[0]:
-                continue
-            log = self.log(inside)
+            log = self.log(inside) if self.signs.exponential(inside) else None
             if log is None:
                 continue
-            if weight.op == rest.op == "sigmoid" and self._opposite(weight.args[0], rest.args[0]):
+            if not self.signs.reach(inside)[0] and weight.op == rest.op == "sigmoid" and self._opposite(weight.args[0], rest.args[0]):
                 return make("log_logit_inflated", weight.args[0], log)
             if any(a.op == "sub" and a.args[0].is_number(1) and a.args[1] is b for a, b in ((weight, rest), (rest, weight))):
                 return make("log_zero_inflated", rest, log, weight)

@@ -149,7 +149,18 @@ class _Mender:
                 before = [other for other in before if (other in self.loss.parameters) == (name in self.loss.parameters)]
             targets = [other for other in self.loss.targets if other in symbols and name in self.loss.predictions]
             ties = [symbols[other] for other in (*targets, *before)]
-        return list(dict.fromkeys([*centres, *ties, self.graph.const(0), self.graph.const(1)]))
+        found = dict.fromkeys([*centres, *ties, self.graph.const(0), self.graph.const(1)])
+        return [centre for centre in found if not self._singled_out(name, centre)]
+
+    def _singled_out(self, name: str, centre: Node) -> bool:
+        """Tell whether the loss says itself what it is at a point, as in ``-log(w) if y == 0 else p - y*log(p)``."""
+        for node in reachable([self.loss.loss]):
+            if node.op in ("eq", "ne"):
+                difference = self.graph.simple("sub", *node.args)
+                there = rebuilt(self.graph, difference, self.graph.simple, {name: centre})
+                if there is not difference and self.prober.vanishing()(there):
+                    return True
+        return False
 
     def roots(self, loss: Node) -> list[Node]:
         """Return value and derivatives, element by element where the loss is elementwise."""

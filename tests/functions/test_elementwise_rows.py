@@ -41,7 +41,7 @@ RANGES = {
     "weighted_power": [(0.05, 5), (-3, 3), (-3, 3)],
     "weighted_reciprocal": [(0.2, 3), (-3, 3)], "share": [(0.2, 3), (0.2, 3)], "log_cloglog": [(-20, 3)], "log_softplus": [(-20, 20)],
     "reciprocal_expm1": [(0.1, 9)], "weighted_logaddexp": [(-9, 9), (-9, 9), (0.1, 9), (0.1, 9)],
-    "log_zero_inflated": [(0.05, 0.95), (-20, -0.01), (0.05, 0.95)], "log_logit_inflated": [(-9, 9), (-20, -0.01)],
+    "log_zero_inflated": [(0.05, 0.95), (-20, 20), (0.05, 0.95)], "log_logit_inflated": [(-9, 9), (-20, -0.01)],
     "scaled_logaddexp": [(-9, 9), (-9, 9), (0.2, 3)],
     "langevin": [(0.3, 9)], "log_sinhc": [(0.3, 9)], "logistic_entropy": [(-20, 20)], "log_ndtr_difference": [(-3, -0.1), (0.1, 3)],
     "log_expected_improvement": [(-3, 3), (0.2, 3)],
@@ -107,6 +107,9 @@ def points(name, count=24):
     columns = [np.full(count, float(low)) if low == high else random.uniform(low, high, count) for low, high in ranges]
     if name == "where":
         columns[0] = (columns[0] > 0).astype(float)
+    if name == "log_zero_inflated":
+        columns[0] = np.round(1024 * columns[0]) / 1024
+        columns[2] = 1 - columns[0]
     return columns
 
 
