@@ -13,7 +13,7 @@ from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
 
-_LOGARITHMS = tuple(rule for rule in RULES if rule.pattern.startswith("log(") and rule.y is None)
+_OF_DERIVATIVES = tuple(rule for rule in RULES if (rule.pattern.startswith("log(") and rule.y is None) or "sigmoid(y)" in rule.pattern)
 _DEEPEST = 8
 """How often what a rule makes may itself be rewritten."""
 
@@ -118,7 +118,7 @@ def economise(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
     Powers are brought together first, while they are still powers; then cheaper forms of equal accuracy replace them. The
     derivative of a power by its exponent has brought in logarithms, which are rewritten as those of the loss were.
     """
-    merged, _ = rewrite(graph, roots, _LOGARITHMS, [(each.rule, each.begin(graph, {})) for each in MERGING])
+    merged, _ = rewrite(graph, roots, _OF_DERIVATIVES, [(each.rule, each.begin(graph, {})) for each in MERGING])
     cheap, _ = rewrite(graph, list(merged.values()), LOWERING)
     return {index: cheap[node.index] for index, node in merged.items()}
 

@@ -11,6 +11,7 @@ from losscompiler.graph.parameter import Parameter
 from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
 from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
+from losscompiler.stable.common_factors import COMMON_FACTORS, common_factor
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
@@ -131,6 +132,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(exponentials.CONFLICTS, lambda graph, parameters: Exponentials(graph, parameters).conflict),
     Transformation(BRANCHES, _on(into_branches)),
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
+    Transformation(COMMON_FACTORS, _on(common_factor)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
