@@ -1,10 +1,12 @@
-"""Sums with a common factor: what cancels between x*(a - b) and x*(b + c) is taken out before anything is computed.
+"""Sums with a common factor: what cancels between x*(a - b) and x*(b + c), or in x*log_sigmoid(a) - x*log_sigmoid(-a).
 
-By the chain rule two operands that move together send the same factor back, each with terms that the other takes away.
+By the chain rule two operands that move together send the same factor back, each with terms that the other takes away. So do
+the two sides of a probability: what their logarithms differ by is the logit itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node
@@ -16,11 +18,25 @@ COMMON_FACTORS = Rule(
     "terms that cancel behind a common factor", "x*(exp(x) - tanh(x)) + x*(tanh(x) - 1)", "x*(exp(x) - 1)", -80, 80,
     "Hearn 1985: like terms of a sum, by their factors",
 )  # fmt: skip
+OPPOSITES = Rule(
+    "logarithms of both sides of a probability", "log_sigmoid(x)*exp(x) - log_sigmoid(-x)*exp(x)", "x*exp(x)", -80, 80,
+    "the difference cancels where the logit is small",
+)  # fmt: skip
 _MOST_TERMS = 8
 
 
 def common_factor(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which two sums that have the same factor are one, if terms cancel between them."""
+    return _with_two_joined(graph, node, _joined)
+
+
+def opposites(graph: Graph, node: Node) -> Node | None:
+    """Return a sum in which x*log_sigmoid(a) - x*log_sigmoid(-a), or the same of softplus, has become x*a."""
+    return _with_two_joined(graph, node, _logit)
+
+
+def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:
+    """Return a sum of which two terms have become one."""
     if node.op not in ("add", "sub"):
         return None
     found = products_of(graph, node)
@@ -28,9 +44,19 @@ def common_factor(graph: Graph, node: Node) -> Node | None:
         return None
     for j, second in enumerate(found):
         for i, first in enumerate(found[:j]):
-            value = _joined(graph, first, second)
+            value = join(graph, first, second)
             if value is not None:
                 return added(graph, [*(power_product(graph, term) for k, term in enumerate(found) if k not in (i, j)), value])
+    return None
+
+
+def _logit(graph: Graph, first: Product, second: Product) -> Node | None:
+    for one, exponent in first.powers:
+        if exponent == 1 and one.op in ("log_sigmoid", "softplus"):
+            other = graph.simple(one.op, graph.simple("neg", one.args[0]))
+            rest = first.times(atom(one), -1)
+            if second.exponent(other) == 1 and ratio(second.times(atom(other), -1), rest) == -1:
+                return power_product(graph, rest.times(atom(one.args[0])))
     return None
 
 

@@ -11,7 +11,7 @@ from losscompiler.graph.parameter import Parameter
 from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
 from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
-from losscompiler.stable.common_factors import COMMON_FACTORS, common_factor
+from losscompiler.stable.common_factors import COMMON_FACTORS, OPPOSITES, common_factor, opposites
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
@@ -108,6 +108,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(two_terms.COMPLEMENTS, lambda graph, parameters: TwoTerms(graph, parameters).complement),
     Transformation(log_sums.LOG_SUMS, lambda graph, parameters: LogSums(graph).elements),
     Transformation(log_sums.LOG_SHARES, lambda graph, parameters: LogSums(graph).rows),
+    Transformation(OPPOSITES, _on(opposites)),
     Transformation(log_sums.CANCELLED, _on(log_sums.cancelled)),
     # -- roots
     Transformation(quotients.LESS_ITS_PART, _less_its_part),
@@ -133,6 +134,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(BRANCHES, _on(into_branches)),
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(COMMON_FACTORS, _on(common_factor)),
+    Transformation(OPPOSITES, _on(opposites)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),

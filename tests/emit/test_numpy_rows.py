@@ -33,6 +33,7 @@ NAMES = ("p", "q", "r", "s")
 CANCELS = {"weighted_logaddexp": "v*exp(x) + w*exp(y) > abs(v*exp(x))/4 and abs(x) < 100 and abs(y) < 100"}
 """What has to hold of points besides the domain: where it does not, rounded arguments alone change the value."""
 POINTS = (-1e3, -40.0, -4.5, -2.5, -0.7, -0.3, 0.0, 0.2, 0.25, 0.75, 0.9, 1.5, 3.0, 7.5, 40.0, 1e3)
+MOST_POINTS = 800
 
 EMITTED = {name: row for name, row in FUNCTIONS.items() if not row.inline}
 ELEMENTWISE = {name: row for name, row in EMITTED.items() if row.kind is Kind.ELEMENTWISE}
@@ -138,9 +139,12 @@ def elementwise(name):
 
 
 def inside(name, loss, arguments):
-    """Return those of all combinations of `POINTS` at which a row is defined, real and smooth, with its partial derivatives."""
+    """Return those of all combinations of `POINTS`, or of many of them, at which a row is defined, real and smooth, with its partial derivatives."""
     row = ELEMENTWISE[name]
-    columns = dict(zip(loss.predictions, np.array(list(product(POINTS, repeat=len(loss.predictions)))).T, strict=True))
+    combined = np.array(list(product(POINTS, repeat=len(loss.predictions))))
+    if len(combined) > MOST_POINTS:
+        combined = np.random.default_rng(0).choice(combined, MOST_POINTS, replace=False)
+    columns = dict(zip(loss.predictions, combined.T, strict=True))
     builder = ExpressionBuilder(loss.graph, Source(""), lambda symbol: arguments[symbol.name], loss.graph.make, internal=True)
     stated = [text for text in row.domain if "integer" not in text]
     conditions = [builder.build(parse(text).loss) for text in (*stated, *filter(None, [CANCELS.get(name)]))]
