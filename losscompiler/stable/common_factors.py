@@ -22,6 +22,9 @@ OPPOSITES = Rule(
     "logarithms of both sides of a probability", "log_sigmoid(x)*exp(x) - log_sigmoid(-x)*exp(x)", "x*exp(x)", -80, 80,
     "the difference cancels where the logit is small",
 )  # fmt: skip
+LESS_EXPONENTIAL = Rule(
+    "exponential less 1 behind a common factor", "x/3 - x/3*exp(x)", "-x/3*expm1(x)", -80, 80, "the difference cancels where the exponent is small"
+)
 _MOST_TERMS = 8
 
 
@@ -33,6 +36,11 @@ def common_factor(graph: Graph, node: Node) -> Node | None:
 def opposites(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which x*log_sigmoid(a) - x*log_sigmoid(-a), or the same of softplus, has become x*a."""
     return _with_two_joined(graph, node, _logit)
+
+
+def less_exponential(graph: Graph, node: Node) -> Node | None:
+    """Return a sum in which x - x*exp(a) has become -x*expm1(a)."""
+    return _with_two_joined(graph, node, _expm1)
 
 
 def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:
@@ -57,6 +65,14 @@ def _logit(graph: Graph, first: Product, second: Product) -> Node | None:
             rest = first.times(atom(one), -1)
             if second.exponent(other) == 1 and ratio(second.times(atom(other), -1), rest) == -1:
                 return power_product(graph, rest.times(atom(one.args[0])))
+    return None
+
+
+def _expm1(graph: Graph, first: Product, second: Product) -> Node | None:
+    for plain, grown in ((first, second), (second, first)):
+        for base, exponent in grown.powers:
+            if exponent == 1 and base.op == "exp" and ratio(grown.times(atom(base), -1), plain) == -1:
+                return power_product(graph, plain.times(atom(graph.simple("neg", graph.simple("expm1", base.args[0])))))
     return None
 
 

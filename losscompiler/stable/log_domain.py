@@ -125,7 +125,8 @@ class LogDomain:
         if op in ("mul", "div"):
             return self._log_of_product(node, unknown=unknown)
         if op in PICKS or op == "sqrt":
-            inner = self._log(node.args[0], unknown=unknown)
+            # A root is positive, or it is not defined.
+            inner = self._log(node.args[0], unknown=unknown or op == "sqrt")
             if inner is None:
                 return None
             if op == "sqrt":

@@ -118,33 +118,44 @@ def _bases(root: Node) -> list[tuple[Node, Fraction, bool]] | None:
     return found if any_inside else None
 
 
-def less_its_part(graph: Graph, signs: Signs, node: Node) -> Node | None:
-    """Return sqrt(x + b**2) - b, and hypot(a, b) - b, as a quotient where b is positive."""
-    if node.op not in ("add", "sub"):
-        return None
-    parts = sum_of(graph, node)
-    for position, term in enumerate(parts.terms):
-        if term.node.op not in ("sqrt", "hypot"):
-            continue
-        for other, b in _subtracted(graph, parts, term.scale):
-            rest = _under_root_without(graph, term.node, b)
-            if rest is None or signs.nonpositive(b):
+class LessItsPart:
+    """Takes the difference out of roots of which a part is subtracted, by multiplying with the conjugate."""
+
+    def __init__(self, graph: Graph, signs: Signs) -> None:
+        self.graph = graph
+        self.signs = signs
+        self._conjugates: set[int] = set()
+
+    def apply(self, node: Node) -> Node | None:
+        """Return sqrt(x + b**2) - b, and hypot(a, b) - b, as a quotient where b is positive; sqrt(x + b**2) + b where it is negative."""
+        if node.op not in ("add", "sub") or node.index in self._conjugates:
+            return None
+        graph, parts = self.graph, sum_of(self.graph, node)
+        for position, term in enumerate(parts.terms):
+            if term.node.op not in ("sqrt", "hypot"):
                 continue
-            quotient = graph.simple("div", rest, graph.simple("add", term.node, b))
-            kept = parts.without({position, other})
-            result = total(graph, parts.constant if other >= 0 else Fraction(0), [*kept.parts, (term.scale, quotient)])
-            if signs.positive(b, closed=False):
-                return result
-            return graph.simple("where", graph.make("gt", b, graph.const(0)), result, node)
-    return None
+            for other, b in _subtracted(graph, parts, term.scale):
+                rest = _under_root_without(graph, term.node, b)
+                if rest is None or self.signs.nonpositive(b):
+                    continue
+                conjugate = graph.simple("add", term.node, b)
+                self._conjugates.add(conjugate.index)
+                quotient = graph.simple("div", rest, conjugate)
+                kept = parts.without({position, other})
+                result = total(graph, parts.constant if other >= 0 else Fraction(0), [*kept.parts, (term.scale, quotient)])
+                if self.signs.positive(b, closed=False):
+                    return result
+                self._conjugates.add(node.index)
+                return graph.simple("where", graph.make("gt", b, graph.const(0)), result, node)
+        return None
 
 
 def _subtracted(graph: Graph, parts: Sum, scale: Fraction) -> Iterator[tuple[int, Node]]:
-    """Yield what is subtracted from a term with a factor, with its position; the constant's is -1."""
+    """Yield what is subtracted from a term with a factor, or added with the other sign, with its position; the constant's is -1."""
     if parts.constant * scale < 0:
         yield -1, graph.const(-parts.constant / scale)
     for position, term in enumerate(parts.terms):
-        if term.scale * scale < 0:
+        if term.node.op not in ("sqrt", "hypot"):
             yield position, scaled(graph, term.node, -term.scale / scale)
 
 

@@ -6,57 +6,64 @@ they are small.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations
 
 from losscompiler.analysis.floats import Plan
-from losscompiler.graph.node import Graph, Node, reachable
+from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.rules import Rule
-from losscompiler.stable.terms import Term, sum_of, total
+from losscompiler.stable.terms import Term, power_product, product_of, single, sum_of, total
 
 SEPARATED = Rule(
     "sum of separate terms", "x**2 + y**2 - 1 - 2*log(y)", "(y**2 - 2*log(y) - 1) + x**2", 1e-3, 1e3,
     "Kingma & Welling 2014, the divergence from a standard normal distribution; a small x**2 is lost beside 1", (0.01, 9),
 )  # fmt: skip
 _STEP, _NOTHING = 1e-3, 1e-9
+_MOST_TERMS = 6
 
 
 def separated(graph: Graph, node: Node) -> Node | None:
-    """Return a sum in which a constant stands with the terms that it balances where all their symbols are 1."""
+    """Return a sum in which a constant stands with the fewest terms that it balances where all their symbols are 1."""
     if node.op not in ("add", "sub"):
         return None
     parts = sum_of(graph, node)
-    if parts.constant == 0 or len(parts.terms) < 3:
+    if parts.constant == 0:
         return None
-    groups = _groups(parts.terms)
-    for positions in groups if len(groups) > 1 else ():
-        if len(positions) < 2:
-            continue
-        balanced = total(graph, parts.constant, [(parts.terms[i].scale, parts.terms[i].node) for i in positions])
-        if _vanishes(balanced):
-            return graph.simple("add", balanced, total(graph, parts.constant * 0, parts.without(set(positions)).parts))
+    terms = [part for term in parts.terms for part in _spread(graph, term)]
+    if not 3 <= len(terms) <= _MOST_TERMS:
+        return None
+    for size in range(2, len(terms)):
+        for chosen in combinations(range(len(terms)), size):
+            balanced = total(graph, parts.constant, [terms[i] for i in chosen])
+            if _vanishes(balanced):
+                others = [term for i, term in enumerate(terms) if i not in chosen]
+                return graph.simple("add", balanced, total(graph, parts.constant * 0, others))
     return None
 
 
-def _groups(terms: Sequence[Term]) -> list[list[int]]:
-    """Return positions of terms by the symbols that connect them."""
-    groups: list[tuple[set[str], list[int]]] = []
-    for position, term in enumerate(terms):
-        names, members = {node.name for node in reachable([term.node]) if node.op == "symbol"}, [position]
-        for group in [group for group in groups if group[0] & names]:
-            groups.remove(group)
-            names, members = names | group[0], sorted([*group[1], *members])
-        groups.append((names, members))
-    return [members for _, members in groups]
+def _spread(graph: Graph, term: Term) -> list[tuple[Fraction, Node]]:
+    """Return a term, or the terms of a sum over a denominator."""
+    product = product_of(graph, term.node)
+    sums = [base for base, exponent in product.powers if exponent == 1 and base.op in ("add", "sub")]
+    if len(sums) != 1:
+        return [(term.scale, term.node)]
+    rest = product.times(single(sums[0]), -1)
+    inside = sum_of(graph, sums[0])
+    if inside.constant or len(inside.terms) > _MOST_TERMS:
+        return [(term.scale, term.node)]
+    spread = [product_of(graph, one.node).times(rest) for one in inside.terms]
+    return [(term.scale * one.scale, power_product(graph, each)) for one, each in zip(inside.terms, spread, strict=True)]
 
 
 def _vanishes(node: Node) -> bool:
-    """Tell whether an expression is 0 where all symbols are 1, and its slope too."""
+    """Tell whether an expression is 0 where all symbols are 1, and its slope by each of them too."""
     plan = Plan([node])
     names = [symbol.name for symbol in plan.nodes if symbol.op == "symbol"]
     if plan.slow:
         return False
+    ones = dict.fromkeys(names, 1.0)
     try:
-        at, beside = (float(plan.values(dict.fromkeys(names, 1.0 + step))[0]) for step in (0.0, _STEP))
+        at, *beside = (float(plan.values(ones | {name: 1.0 + _STEP} if name else ones)[0]) for name in (None, *names))
     except (TypeError, ValueError, IndexError, OverflowError):
         return False
-    return abs(at) <= _NOTHING and abs(beside) <= 100 * _STEP**2
+    return abs(at) <= _NOTHING and all(abs(value) <= 100 * _STEP**2 for value in beside)

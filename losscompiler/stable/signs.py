@@ -81,6 +81,8 @@ class Signs:
                 return not isinstance(node.value, Fraction) or node.value > 0
             case "symbol":
                 return self._bounded_below(node.name, closed=closed)
+            case "sqrt" if closed:
+                return True
             case "mul" | "div" | "sqrt" | "logaddexp" | "vector":
                 return all(self.positive(arg, closed=closed) for arg in node.args)
             case "maximum":

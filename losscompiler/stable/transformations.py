@@ -11,7 +11,7 @@ from losscompiler.graph.parameter import Parameter
 from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
 from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
-from losscompiler.stable.common_factors import COMMON_FACTORS, OPPOSITES, common_factor, opposites
+from losscompiler.stable.common_factors import COMMON_FACTORS, LESS_EXPONENTIAL, OPPOSITES, common_factor, less_exponential, opposites
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
@@ -63,11 +63,6 @@ def _on(function: Callable[[Graph, Node], Node | None]) -> Callable[[Graph, Mapp
     return lambda graph, parameters: lambda node: function(graph, node)
 
 
-def _less_its_part(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
-    signs = Signs(parameters)
-    return lambda node: quotients.less_its_part(graph, signs, node)
-
-
 def _complement_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     signs = Signs(parameters)
     return lambda node: powers.complement_of_power(graph, signs, node)
@@ -111,7 +106,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(OPPOSITES, _on(opposites)),
     Transformation(log_sums.CANCELLED, _on(log_sums.cancelled)),
     # -- roots
-    Transformation(quotients.LESS_ITS_PART, _less_its_part),
+    Transformation(quotients.LESS_ITS_PART, lambda graph, parameters: quotients.LessItsPart(graph, Signs(parameters)).apply),
     Transformation(quotients.ROOTS, _on(quotients.root_of_squares)),
     Transformation(POWERS_OF_POWERS, _power_of_power),
     Transformation(LOG_OF_POWERS, lambda graph, parameters: powers.LogOfPower(graph, Signs(parameters)).apply),
@@ -135,6 +130,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(COMMON_FACTORS, _on(common_factor)),
     Transformation(OPPOSITES, _on(opposites)),
+    Transformation(LESS_EXPONENTIAL, _on(less_exponential)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
