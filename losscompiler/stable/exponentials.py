@@ -157,11 +157,11 @@ class Exponentials:
         return self.graph.simple("neg", result) if negative else result
 
     def spread(self, node: Node) -> Node | None:
-        """Return exp(x)*(a + b) as exp(x)*a + exp(x)*b, where exp(x) may underflow and the sum overflow."""
-        if node.op != "mul":
+        """Return exp(x)*(a + b) as exp(x)*a + exp(x)*b, where exp(x) may underflow and the sum overflow; (a + b)/exp(x) too."""
+        if node.op not in ("mul", "div"):
             return None
         factors, negative = _chain(node)
-        small = next((factor for factor, sign in factors if sign > 0 and factor.op == "exp" and self.signs.reach(factor)[1]), None)
+        small = next((factor for factor, sign in factors if factor.op == "exp" and self.signs.reach(factor)[1 if sign > 0 else 0]), None)
         large = next((factor for factor, sign in factors if sign > 0 and factor.op in ("add", "sub") and self.signs.reach(factor)[0]), None)
         if len(factors) > _MOST_FACTORS or small is None or large is None:
             return None

@@ -11,7 +11,7 @@ from fractions import Fraction
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
-from losscompiler.stable.terms import sum_of, total, whole_exponent
+from losscompiler.stable.terms import chained, sum_of, total, whole_exponent
 
 MERGED_POWERS = Rule(
     "powers of one base", "x**(1/2 - 1)*x", "x**(1/2)", 1e-9, 1e9, "laws of exponents; the left side is infinity times 0 at x = 0"
@@ -38,6 +38,7 @@ WEIGHTED_POWERS = Rule(
     "x**0 is constant, so that its slope is 0 also at x = 0, where 0*x**(-1) is 0 times infinity", (0.01, 9),
 )  # fmt: skip
 _MOST_FACTORS = 16
+_LOGARITHMS = frozenset({"log", "log1p", "log_sigmoid", "softplus", "weighted_log", "weighted_log1p", "weighted_logaddexp"})
 
 
 class LogOfPower:
@@ -135,7 +136,7 @@ def power_of_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
 
 
 def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
-    """Return y*x**(y - 1) with a power that is 0 where x and y both are, if they may be."""
+    """Return y*x**(y - 1)*log(z) with a power that is 0 where x and the other factors both are, if they may be."""
     if node.op not in ("mul", "div"):
         return None
     above, below, negative = _factors(node)
@@ -145,9 +146,14 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
         if not _exponent_less_1(factor):
             continue
         base, exponent = factor.args[0], factor.args[1].args[0]
-        may_vanish = not (base.constant or signs.positive(base) or signs.positive(exponent, closed=False))
-        if exponent in above and may_vanish:
-            above[position] = graph.make("weighted_power", *factor.args, exponent)
+        if base.constant or signs.positive(base):
+            continue
+        # A logarithm beside the slope of a power of what a probability lacks to 1 is 0 where that is.
+        weights = [other for other in above if other.op in _LOGARITHMS]
+        if exponent in above and not signs.positive(exponent, closed=False):
+            weights.append(exponent)
+        if weights:
+            above[position] = graph.make("weighted_power", *factor.args, chained(graph, "mul", weights))
             return _quotient(graph, above, below, negative)
     return None
 

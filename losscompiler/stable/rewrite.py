@@ -12,6 +12,7 @@ from losscompiler.stable.choices import without_decided
 from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
+from losscompiler.stable.weights import without_empty_quotients
 
 _OF_DERIVATIVES = tuple(rule for rule in RULES if (rule.pattern.startswith("log(") and rule.y is None) or "sigmoid(y)" in rule.pattern)
 _DEEPEST = 8
@@ -127,7 +128,8 @@ def guard(loss: LossGraph, roots: Sequence[Node]) -> dict[int, Node]:
     """Return, for every node below the roots of a derived program, what stands in its place where something may overflow."""
     varying = {**{name: Parameter() for name in loss.predictions}, **loss.parameters}
     done, _ = rewrite(loss.graph, roots, (), [(each.rule, each.begin(loss.graph, varying)) for each in GUARDING])
-    return done
+    place = without_empty_quotients(loss.graph, list(done.values()))
+    return {index: place[node.index] for index, node in done.items()}
 
 
 def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:

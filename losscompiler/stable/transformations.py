@@ -17,6 +17,7 @@ from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDiffer
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
 from losscompiler.stable.log_quotients import BALANCED_LOGS, LOG_QUOTIENTS, balanced_logs, log_of_quotient
 from losscompiler.stable.log_sums import LogSums
+from losscompiler.stable.mixtures import COMPLEMENTS_OF_MIXTURES, complement_of_mixture
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
 from losscompiler.stable.powers import (
     COMPLEMENTS_OF_POWERS,
@@ -88,9 +89,9 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     # -- products
     Transformation(exponentials.POWERS, lambda graph, parameters: Exponentials(graph, parameters).power),
+    Transformation(exponentials.SPREAD, lambda graph, parameters: Exponentials(graph, parameters).spread),
     Transformation(exponentials.SHARED_OUT, lambda graph, parameters: Exponentials(graph, parameters).shared_out),
     Transformation(exponentials.PRODUCTS, lambda graph, parameters: Exponentials(graph, parameters).product),
-    Transformation(exponentials.SPREAD, lambda graph, parameters: Exponentials(graph, parameters).spread),
     Transformation(exponentials.PICKED, lambda graph, parameters: Exponentials(graph, parameters).exp_of_selection),
     Transformation(log_sums.SCALED_LOG_SUMS, lambda graph, parameters: LogSums(graph).scaled),
     Transformation(quotients.SCALED, _on(quotients.merged_scales)),
@@ -100,6 +101,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(two_terms.TWO_TERMS, lambda graph, parameters: TwoTerms(graph, parameters).apply),
     Transformation(two_terms.EXPONENTIAL_PAIRS, lambda graph, parameters: TwoTerms(graph, parameters).exponential_pair),
     Transformation(two_terms.BINOMIALS, lambda graph, parameters: TwoTerms(graph, parameters).binomial),
+    Transformation(COMPLEMENTS_OF_MIXTURES, _on(complement_of_mixture)),
     Transformation(two_terms.COMPLEMENTS, lambda graph, parameters: TwoTerms(graph, parameters).complement),
     Transformation(log_sums.LOG_SUMS, lambda graph, parameters: LogSums(graph).elements),
     Transformation(log_sums.LOG_SHARES, lambda graph, parameters: LogSums(graph).rows),
@@ -125,6 +127,7 @@ FINISHING: tuple[Transformation, ...] = (
 """Applied to what those have made, before it is differentiated: forms that would hide what cancels from the others."""
 
 MERGING: tuple[Transformation, ...] = (
+    Transformation(LOG_DOMAIN, lambda graph, parameters: LogDomain(graph, parameters).apply),
     Transformation(exponentials.CONFLICTS, lambda graph, parameters: Exponentials(graph, parameters).conflict),
     Transformation(BRANCHES, _on(into_branches)),
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from losscompiler.graph.node import Graph, Node
+from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.parameter import Parameter
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
-from losscompiler.stable.terms import chained
+from losscompiler.stable.terms import chained, product_of
 
 WEIGHTED_LOGS = Rule(
     "0*log(0)", "x*log(x)", "x*weighted_log(x, x)", 1e-9, 1e9, "the limit of x*log(x) at 0; Kullback & Leibler 1951 take it for 0"
@@ -102,3 +102,25 @@ class WeightedLogs:
         if all(arg is old for arg, old in zip(args, root.args, strict=True)):
             return root
         return self.graph.simple(root.op, *args, span=root.span, **root.attributes)
+
+
+def without_empty_quotients(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
+    """Return, for every node below the roots, what stands in its place where y/p, whose logarithm y multiplies, is 0 for y = p = 0."""
+    empty = {node.args[0].index for node in reachable(roots) if node.op == "weighted_log" and _vanishes_with_weight(graph, *node.args)}
+    done: dict[int, Node] = {}
+    for node in reachable(roots):
+        args = [done[arg.index] for arg in node.args]
+        if node.index in empty:
+            above, below = args
+            done[node.index] = graph.simple("mul", above, graph.simple("weighted_reciprocal", below, above))
+        else:
+            done[node.index] = graph.over(node, args)
+    return done
+
+
+def _vanishes_with_weight(graph: Graph, inside: Node, weight: Node) -> bool:
+    """Tell whether a quotient of which both sides may be 0 has a factor of the weight above the line."""
+    if inside.op != "div" or inside.args[1].constant:
+        return False
+    above, factors = product_of(graph, inside.args[0]), product_of(graph, weight)
+    return any(exponent > 0 and factors.exponent(base) > 0 for base, exponent in above.powers)
