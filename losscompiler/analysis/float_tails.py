@@ -42,6 +42,12 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         far = np.maximum(x, 0.0) + np.log(np.where(x > 0, v + w * small, w + v * small))
         return np.where((np.abs(near) < 0.5) & (x < 1), np.log1p(near), far)
 
+    def log1p_tanh(y: Any, x: Any) -> Any:
+        small = np.exp(-2 * np.abs(x))
+        one, other = np.where(x > 0, 1 + y, 1 - y), np.where(x > 0, 1 - y, 1 + y)
+        far = np.where(one == 0, np.log(other) - 2 * np.abs(x), np.log(one + other * small)) - np.log1p(small)
+        return np.where((np.abs(y * np.tanh(x)) < 0.5) | (np.abs(y) > 1), np.log1p(y * np.tanh(x)), far)
+
     def sigmoid_difference(x: Any, y: Any) -> Any:
         low, high = np.minimum(x, y), np.maximum(x, y)
         return np.sign(y - x) * np.exp(-np.logaddexp(0, low) - np.logaddexp(0, -high)) * -np.expm1(low - high)
@@ -129,7 +135,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "weighted_log": lambda x, weight: np.log(np.where(none(x, weight), 1.0, x)),
         "weighted_log1p": lambda x, weight: np.log1p(np.where(none(x + 1, weight), 0.0, x)),
         "weighted_reciprocal": lambda x, weight: np.where(none(x, weight), 0.0, 1 / np.asarray(x, dtype=float)),
-        "log_zero_inflated": log_zero_inflated,
+        "log_zero_inflated": log_zero_inflated, "log1p_tanh": log1p_tanh,
         "log_logit_inflated": log_logit_inflated,
         "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),

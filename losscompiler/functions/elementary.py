@@ -67,10 +67,22 @@ ELEMENTARY: tuple[Function, ...] = (
         name="log_zero_inflated", arguments=("v", "x", "w"), category=_EXP, internal=True, keras="log_zero_inflated",
         summary="log(1 + v*(exp(x) - 1)), without overflow, where w is 1 - v with the digits that it has",
         partials=(
-            "-sign(x)*expm1(-abs(x))/where(x > 0, v + w*exp(-abs(x)), w + v*exp(-abs(x)))",
-            "where(x > 0, v, v*exp(-abs(x)))/where(x > 0, v + w*exp(-abs(x)), w + v*exp(-abs(x)))", "0",
+            "where(x > 0, -expm1(-x)/(v + w*exp(-x)), expm1(x)/(w + v*exp(x)))",
+            "where(x > 0, v/(v + w*exp(-x)), v*exp(x)/(w + v*exp(x)))", "0",
         ),
         definition="log(1 + v*(exp(x) - 1))", domain=("1 + v*expm1(x) > 0", "w == 1 - v"),
+    ),
+    Function(
+        name="log1p_tanh", arguments=("y", "x"), category=_EXP, internal=True, keras="log1p_tanh",
+        summary="log(1 + y*tanh(x)) for -1 <= y <= 1, also where y is 1 or -1 and tanh(x) the opposite but for rounding",
+        partials=(
+            "where(abs(y) > 1, tanh(x)/(1 + y*tanh(x)), where(x > 0, -expm1(-2*x)/(1 + y + (1 - y)*exp(-2*x)), "
+            "expm1(2*x)/(1 - y + (1 + y)*exp(2*x))))",
+            "y*where(abs(y) > 1, sech_squared(x)/(1 + y*tanh(x)), "
+            "4*where(x > 0, sigmoid(2*x)/(1 - y + (1 + y)*weighted_reciprocal(exp(-2*x), 1 + y)), "
+            "sigmoid(-2*x)/(1 + y + (1 - y)*weighted_reciprocal(exp(2*x), 1 - y))))",
+        ),
+        definition="log(1 + y*tanh(x))", domain=("1 + y*tanh(x) > 0",),
     ),
     Function(
         name="scaled_logaddexp", arguments=("x", "y", "k"), summary="log(exp(k*x) + exp(k*y))/k", category=_EXP, internal=True,

@@ -155,6 +155,19 @@ def log_zero_inflated(v, x, w):
     return ops.where(little, ops.log1p(ops.where(little, off, ops.zeros_like(off))), far)
 
 
+def log1p_tanh(y, x):
+    """Return log(1 + y*tanh(x)), as that of what it is of cosh(x) where it may be little."""
+    y, x = alike(y, x)
+    off = y * ops.tanh(x)
+    near = ops.logical_or(ops.abs(off) < 0.5, ops.abs(y) > 1.0)
+    small = ops.exp(-2.0 * ops.abs(x))
+    total = ops.where(x > 0.0, 1.0 + y + (1.0 - y) * small, 1.0 - y + (1.0 + y) * small)
+    # The smallest term is lost where exp(-2*abs(x)) underflows and the other factor is 0.
+    empty = ops.equal(ops.where(x > 0.0, 1.0 + y, 1.0 - y), 0.0)
+    log = ops.where(empty, math.log(2.0) - 2.0 * ops.abs(x), ops.log(ops.where(empty, ops.ones_like(total), total)))
+    return ops.where(near, ops.log1p(ops.where(near, off, ops.zeros_like(off))), log - ops.log1p(small))
+
+
 def log_logit_inflated(q, x):
     """Return log(sigmoid(q) + sigmoid(-q)*exp(x)) for x < 0, as log1p of what is missing to 1 where that is little."""
     q, x = alike(q, x)
