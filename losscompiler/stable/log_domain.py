@@ -16,14 +16,14 @@ from losscompiler.stable.normal import normal_integral
 from losscompiler.stable.patterns import Match, instance, match_operands, pattern
 from losscompiler.stable.rules import RULES, Rule
 from losscompiler.stable.signs import PICKS, Signs
-from losscompiler.stable.terms import Sum, chained, scaled, sum_of, total
+from losscompiler.stable.terms import Sum, chained, product_of, scaled, sum_of, total
 
 LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
     "Blanchard, Higham & Higham 2021, Accurately computing the log-sum-exp and softmax functions",
 )  # fmt: skip
 _MOST_FACTORS = 24
-_INSIDE = frozenset({"mul", "div", "sum", "mean", "prod", "add", "sub", "pow", "sqrt", "where", "neg", *PICKS})
+_INSIDE = frozenset({"share", "mul", "div", "sum", "mean", "prod", "add", "sub", "pow", "sqrt", "where", "neg", *PICKS})
 
 
 @cache
@@ -91,16 +91,27 @@ class LogDomain:
         return self.graph.simple("where", chained(self.graph, "and", conditions), found, node)
 
     def _bases(self, root: Node) -> list[Node]:
-        """Return the bases of powers with exponents of their own among the factors and terms of a node."""
+        """Return the bases of powers with exponents of their own among the factors and terms of a node, and weights of exponentials."""
         found: list[Node] = []
         stack = [root]
         while stack:
             node = stack.pop()
+            if node.op in ("add", "sub"):
+                found += [weight for term in sum_of(self.graph, node).terms for weight in self._weights(term.node)]
+            if node.op == "share":
+                found += [weight for arg in node.args for weight in self._weights(arg)]
             if node.op == "pow" and not node.args[1].constant and not node.args[0].constant:
                 found.append(node.args[0])
-            elif node.op in ("mul", "div", "neg", "sqrt", "pow", "add", "sub") and len(stack) < _MOST_FACTORS:
+            elif node.op in ("mul", "div", "neg", "sqrt", "pow", "add", "sub", "share") and len(stack) < _MOST_FACTORS:
                 stack.extend(node.args[: 1 if node.op == "pow" else None])
         return list(dict.fromkeys(found))
+
+    def _weights(self, term: Node) -> list[Node]:
+        """Return the symbols of unknown sign by which exponentials that may overflow are multiplied in a term."""
+        factors = [base for base, exponent in product_of(self.graph, term).powers if exponent == 1] if term.op == "mul" else []
+        if not any(self.signs.reach(factor)[0] for factor in factors):
+            return []
+        return [factor for factor in factors if factor.op == "symbol" and not self.signs.positive(factor, closed=False)]
 
     def log(self, node: Node) -> Node | None:
         """Return the logarithm of a value that is surely positive, or ``None`` where it cannot be taken inside."""
@@ -108,7 +119,7 @@ class LogDomain:
 
     def _gains(self, node: Node) -> bool:
         """Tell whether an exponential, or a function that has one inside, stands where its logarithm can be taken."""
-        if node.op in ("mul", "div"):
+        if node.op in ("mul", "div", "share"):
             return any(self._gains(arg) for arg in node.args)
         if node.op in ("add", "sub"):
             return self.signs.exponential(node) or any(self._gains(arg) for arg in node.args)
@@ -132,6 +143,9 @@ class LogDomain:
             if op == "sqrt":
                 return make("div", inner, self.graph.const(2))
             return make(op, inner, *node.args[1:], span=None, **node.attributes)
+        if op == "share":
+            x, y = (self._log(arg, unknown=False) for arg in node.args)
+            return None if x is None or y is None else make("log_sigmoid", make("sub", x, y))
         if op == "pow" and self.signs.positive(node.args[0]):
             inner = self._log(node.args[0], unknown=False)
             return None if inner is None else make("mul", node.args[1], inner)
@@ -259,15 +273,18 @@ class LogDomain:
         below = [scaled(self.graph, term.node, -term.scale) for term in parts.terms if term.scale < 0]
         if parts.constant < 0:
             below.append(self.graph.const(-parts.constant))
-        if len(above) != 1 or len(below) != 1 or parts.constant > 0:
+        if not above or len(below) != 1 or parts.constant > 0:
             return None
-        (first,), (second,) = above, below
-        if not (self.signs.reach(first)[0] or (self.signs.exponential(first) and self.signs.exponential(second))):
+        (second,) = below
+        fast = [self.signs.exponential(first) for first in above]
+        if not (any(self.signs.reach(first)[0] for first in above) or (all(fast) and self.signs.exponential(second))):
             return None
-        left, right = self.log(first), self.log(second)
-        if left is None or right is None:
+        logs, right = [self.log(first) for first in above], self.log(second)
+        found = [log for log in logs if log is not None]
+        if len(found) < len(logs) or right is None:
             return None
         make = self.graph.simple
+        left = chained(self.graph, "logaddexp", found)
         return make("add", left, make("log1mexp", make("sub", right, left)))
 
     def _log_of_weighted_terms(self, parts: Sum) -> Node | None:
