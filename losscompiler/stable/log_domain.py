@@ -255,6 +255,11 @@ class LogDomain:
         exponential = [self.signs.exponential(node) for node in nodes]
         if not (any(self.signs.reach(node)[0] for node in nodes) or (all(exponential) and parts.constant == 0)):
             return None
+        if not all(self.signs.positive(node, closed=False) for node in nodes):
+            # A weight may lie on its bound 0, where the derivative of its logarithm is infinite.
+            weighted = self._log_of_weighted_terms(parts)
+            if weighted is not None:
+                return weighted
         result: Node | None = None
         for node, fast in zip(nodes, exponential, strict=True):
             inner = self._log(node, unknown=False) if fast or self.signs.positive(node, closed=False) else None

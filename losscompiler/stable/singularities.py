@@ -206,11 +206,11 @@ class _Mender:
         reach, small = graph.const(_FARTHEST), graph.const(_FARTHEST_AMONG_ZEROS)
         if not centre.constant:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
-            reach = small = graph.simple("add", reach, graph.const(_FARTHEST_AMONG_ZEROS))
+            reach = graph.simple("add", reach, small)
+            small = graph.const(0)
         distance = graph.simple("abs", offset)
-        if small is not reach:
-            any_left = graph.make("gt", scale, graph.const(0))
-            negligible = graph.make("and", negligible, graph.make("or", any_left, graph.make("le", distance, small)))
+        any_left = graph.make("gt", scale, graph.const(0))
+        negligible = graph.make("and", negligible, graph.make("or", any_left, graph.make("le", distance, small)))
         # Infinite terms compare as negligible beside infinite ones.
         finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
         close = graph.make("and", graph.make("and", negligible, finite), graph.make("le", distance, reach))
