@@ -65,8 +65,8 @@ class ModuleWriter:
         self.of_rows = None if rows is None else type(self)(loss, rows.program, name, derivatives)
         self.only_where = ""
         if self.of_rows is not None and rows is not None:
-            names = [program.names[name] for name in rows.names]
-            self.of_rows.only_where = f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} length 1 along the last axis"
+            single = [program.names[name] for name in rows.names]
+            self.of_rows.only_where = f"{' and '.join(single)} {'has' if len(single) == 1 else 'have'} length 1 along the last axis"
         self.program = program
         self.title = _class_name(name)
         self.derivatives = derivatives

@@ -23,8 +23,9 @@ OPPOSITES = Rule(
     "the difference cancels where the logit is small",
 )  # fmt: skip
 LESS_EXPONENTIAL = Rule(
-    "exponential less 1 behind a common factor", "x/3 - x/3*exp(x)", "-x/3*expm1(x)", -80, 80, "the difference cancels where the exponent is small"
-)
+    "exponential less 1 behind a common factor", "x/3 - x/3*exp(x)", "-x/3*expm1(x)", -80, 80,
+    "the difference cancels where the exponent is small",
+)  # fmt: skip
 _MOST_TERMS = 8
 
 

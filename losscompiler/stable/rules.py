@@ -58,7 +58,10 @@ RULES: tuple[Rule, ...] = (
     Rule("exp of minus softplus", "exp(-softplus(x))", "sigmoid(-x)", -80, 80, _LOGISTIC),
     Rule("log of tanh", "log(tanh(x))", "log1mexp(-2*x) - softplus(-2*x)", 1e-3, 80, "tanh(x) rounds to 1 for x > 9 in float32"),
     Rule("tanh by the logistic function", "2*sigmoid(x) - 1", "tanh(x/2)", -80, 80, "the difference cancels near 0"),
-    Rule("log of 1 + tanh", "log1p(y*tanh(x))", "log1p_tanh(y, x)", -80, 80, "1 + y*tanh(x) is 0 for y = 1, x < -9 in float32", (-0.999, 0.999)),
+    Rule(
+        "log of 1 + tanh", "log1p(y*tanh(x))", "log1p_tanh(y, x)", -80, 80, "1 + y*tanh(x) is 0 for y = 1, x < -9 in float32",
+        (-0.999, 0.999),
+    ),
     Rule("log of softplus", "log(softplus(x))", "log_softplus(x)", -80, 80, "softplus(x) underflows for x < -87 in float32"),
     Rule("softplus by the larger", "maximum(x, 0) + softplus(-abs(x))", "softplus(x)", -80, 80, _KINK),
     Rule("softplus by relu", "relu(x) + softplus(-abs(x))", "softplus(x)", -80, 80, _KINK),

@@ -106,21 +106,29 @@ class WeightedLogs:
 
 def without_empty_quotients(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
     """Return, for every node below the roots, what stands in its place where y/p, whose logarithm y multiplies, is 0 for y = p = 0."""
-    empty = {node.args[0].index for node in reachable(roots) if node.op == "weighted_log" and _vanishes_with_weight(graph, *node.args)}
+    nodes = reachable(roots)
+    inside = [node.args[0].args for node in nodes if node.op == "weighted_log" and _vanishes_with_weight(graph, *node.args)]
+    empty: dict[int, list[Node]] = {}
+    for above, below in inside:
+        empty.setdefault(below.index, []).append(above)
     done: dict[int, Node] = {}
-    for node in reachable(roots):
+    for node in nodes:
         args = [done[arg.index] for arg in node.args]
-        if node.index in empty:
-            above, below = args
-            done[node.index] = graph.simple("mul", above, graph.simple("weighted_reciprocal", below, above))
-        else:
+        among = empty.get(node.args[1].index, []) if node.op == "div" else []
+        vanishing = next((above for above in among if _share_a_factor(graph, node.args[0], above)), None)
+        if vanishing is None:
             done[node.index] = graph.over(node, args)
+        else:
+            weight = done.get(vanishing.index, vanishing)
+            done[node.index] = graph.simple("mul", args[0], graph.simple("weighted_reciprocal", args[1], weight))
     return done
 
 
 def _vanishes_with_weight(graph: Graph, inside: Node, weight: Node) -> bool:
     """Tell whether a quotient of which both sides may be 0 has a factor of the weight above the line."""
-    if inside.op != "div" or inside.args[1].constant:
-        return False
-    above, factors = product_of(graph, inside.args[0]), product_of(graph, weight)
-    return any(exponent > 0 and factors.exponent(base) > 0 for base, exponent in above.powers)
+    return inside.op == "div" and not inside.args[1].constant and _share_a_factor(graph, inside.args[0], weight)
+
+
+def _share_a_factor(graph: Graph, one: Node, other: Node) -> bool:
+    left, right = product_of(graph, one), product_of(graph, other)
+    return any(exponent > 0 and right.exponent(base) > 0 for base, exponent in left.powers)

@@ -139,7 +139,7 @@ def elementwise(name):
 
 
 def inside(name, loss, arguments):
-    """Return those of all combinations of `POINTS`, or of many of them, at which a row is defined, real and smooth, with its partial derivatives."""
+    """Return combinations of `POINTS` at which a row is defined, real and smooth, with its partial derivatives."""
     row = ELEMENTWISE[name]
     combined = np.array(list(product(POINTS, repeat=len(loss.predictions))))
     if len(combined) > MOST_POINTS:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import mpmath
 import numpy as np
 import pytest
+import scipy.special
 from mpmath import besseli, exp, log
 
 import losscompiler as lc
@@ -197,3 +198,72 @@ def test_a_sum_that_stands_twice_in_a_product_stays_twice() -> None:
     np.testing.assert_allclose(
         loss.value_and_gradients({"p": p, "q": q}).value, np.exp(q) * (p * np.exp(-q) - q) ** 2 * np.sin(p), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("formula", "slopes"),
+    [
+        ("2*(y*log(y/p) - (y - p))", [2.0, 2.0, 0.0]),
+        ("sum(y*log(y/p), axis=0)", [0.0, 0.0, -1.0]),
+        ("y*log(y/p) + (1 - y)*log((1 - y)/(1 - p))", [1.0, 2.0, -1.0]),
+    ],
+)
+def test_nothing_relative_to_nothing(formula: str, slopes: list[float]) -> None:
+    """0*log(0/0) is 0, as in scipy.special.rel_entr; its derivative is that beside the point."""
+    found = lc.compile_loss(formula, findings="ignore").value_and_gradients({"y": [0.0, 0.0, 1.0], "p": [0.0, 0.5, 1.0]})
+    assert np.isfinite(found.value).all()
+    np.testing.assert_allclose(found.gradients["p"], slopes, atol=1e-6)
+
+
+@pytest.mark.parametrize("margin", [-1000.0, -88.0, -9.0, -1e-6, 2.0, 40.0])
+@pytest.mark.parametrize("formula", ["-log((1 + y*tanh(p/2))/2)", "-log((1 + y*(2/(1 + exp(-p)) - 1))/2)"])
+def test_a_label_times_tanh(formula: str, margin: float) -> None:
+    """For labels 1 and -1 it is softplus(-y*p)."""
+    y = np.array([1.0, -1.0], "float32")
+    found = lc.compile_loss(f"target y\nprediction p\n{formula}", findings="ignore").value_and_gradients({"y": y, "p": margin * y})
+    # What rounding y may change: the value's slope by y is 1/2 and more.
+    np.testing.assert_allclose(found.value, np.logaddexp(0, -margin), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found.gradients["p"], -y * scipy.special.expit(-margin), rtol=1e-6, atol=1e-37)
+
+
+@pytest.mark.parametrize("bounds", ["", " in [0, 1]", " in [0, 0.5] = 0.1"])
+def test_a_mixture_whose_weight_lies_on_its_bound(bounds: str) -> None:
+    """Noisy labels: of log((1 - e)*q + e*(1 - q)) the derivative by e at 0 is (1 - q)/q - 1."""
+    formula = f"target y\nprediction p\nparam e{bounds}\nq = (1 - e)*sigmoid(p) + e*(1 - sigmoid(p))\n-y*log(q) - (1 - y)*log(1 - q)"
+    p = np.array([2.0, -3.0, 20.0], "float32")
+    found = lc.compile_loss(formula, findings="ignore").value_and_gradients({"y": np.ones(3), "p": p}, {"e": 0.0})
+    np.testing.assert_allclose(found.value, np.logaddexp(0, -p), rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["e"], np.sum(1 - np.exp(-p)), rtol=1e-6)
+
+
+def test_a_tie_where_a_parameter_makes_the_loss_0() -> None:
+    """The Renyi divergence of order 0 is 0; its slope by the order is the other Kullback-Leibler divergence."""
+    loss = lc.compile_loss("prediction y, p, a\nlog(y**a*p**(1 - a) + (1 - y)**a*(1 - p)**(1 - a))/(a - 1)", findings="ignore")
+    y, p = (np.array(x, "float32") for x in ([0.999, 0.3], [0.99999, 0.6]))
+    found = loss.value_and_gradients({"y": y, "p": p, "a": np.zeros(2)}).gradients["a"]
+    exact = [scipy.special.rel_entr(p, y), scipy.special.rel_entr(1.0 - p.astype(float), 1.0 - y.astype(float))]
+    np.testing.assert_allclose(found, exact[0] + exact[1], rtol=1e-4)
+
+
+def test_a_point_at_which_the_loss_says_itself_what_it_is() -> None:
+    """A zero-inflated Poisson loss jumps at 0 counts, also when the counts are predicted."""
+    formula = "prediction y, p, w\nwhere(y == 0, -log(w + (1 - w)*exp(-p)), -log(1 - w) + p - y*log(p))"
+    data = {"y": np.array([0.0, 2.0]), "p": np.array([1e-12, 3.0]), "w": np.array([0.25, 0.25])}
+    found = lc.compile_loss(formula, findings="ignore").value_and_gradients({name: x.astype("float32") for name, x in data.items()})
+    np.testing.assert_allclose(found.value, [0.75e-12, -np.log(0.75) + 3 - 2 * np.log(3)], rtol=1e-6)
+
+
+def test_terms_that_cancel_behind_a_common_factor() -> None:
+    """By the location a discretised logistic has the slope 1 - sigmoid(a) - sigmoid(b) over the scale, tiny for large scales."""
+    loss = lc.compile_loss("prediction y, p, s\nd = exp(-s)\n-log(sigmoid((y - p + 1/2)*d) - sigmoid((y - p - 1/2)*d))", findings="ignore")
+    found = loss.value_and_gradients({"y": np.float32([1.0]), "p": np.float32([0.25]), "s": np.float32([20.0])})
+    np.testing.assert_allclose(found.gradients["y"], 0.75 * np.exp(-40) / 2, rtol=1e-6)
+
+
+def test_divergence_of_normal_distributions_with_logarithms_of_variances() -> None:
+    loss = lc.compile_loss("prediction m, n, u, v\n(u - v + (exp(v) + (m - n)**2)/exp(u) - 1)/2", findings="ignore")
+    m, n, u, v = (np.array(x, "float32") for x in ([2.0, 1e-4, 1.0], [-1.0, 0.0, 1.0], [1000.0, 1.0, 2.0], [1000.0, 1.0, -1.0]))
+    found = loss.value_and_gradients({"m": m, "n": n, "u": u, "v": v})
+    exact = (np.expm1((v - u).astype(float)) - (v - u) + (m - n).astype(float) ** 2 * np.exp(-u.astype(float))) / 2
+    np.testing.assert_allclose(found.value, exact, rtol=1e-6, atol=1e-37)
+    assert all(np.isfinite(x).all() for x in found.gradients.values())
