@@ -109,6 +109,11 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         near = (np.asarray(x) > 0) & (np.abs(exponent) < 0.5)
         return np.where(near, np.expm1(np.where(near, exponent, 0.0)), np.power(np.asarray(x, dtype=float), y) - 1.0)
 
+    def atan_remainder(x: Any) -> Any:
+        square = np.square(x)
+        series = x * square * sum((-1) ** n * 2 * (n + 1) / (2 * n + 3) * square**n for n in range(14))
+        return np.where(square < 0.0625, series, np.arctan(x) - x / (1 + square))
+
     def arc_ratio(x: Any) -> Any:
         d = 1 - np.asarray(x, dtype=float)
         near, angle, beyond = np.abs(d) < 0.1, np.where(d > 0, x, 0.0), np.where(d < 0, x, 2.0)
@@ -142,7 +147,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "weighted_logaddexp": weighted_logaddexp,
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
-        "powm1": powm1, "arc_ratio": arc_ratio, "log_of_quotient": log_of_quotient,
+        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "log_of_quotient": log_of_quotient,
         "relative_difference": lambda x, y: (np.asarray(x) - y) / y,
         "weighted_power": lambda x, y, weight: np.where(none(x, weight), 0.0, np.power(np.asarray(x, dtype=float), y)),
         "reciprocal_expm1": lambda x: 1 / np.expm1(x),

@@ -186,6 +186,10 @@ ELEMENTARY: tuple[Function, ...] = (
         definition="where(x < 1, acos(x)/sqrt(1 - x**2), where(x > 1, acosh(x)/sqrt(x**2 - 1), 1))", keras="arc_ratio",
     ),
     Function(
+        name="atan_remainder", arguments=("x",), summary="atan(x) - x/(1 + x**2), also for small x", category=_TRIG, internal=True,
+        partials=("2*square(x/(1 + x**2))",), monotone=1, range=(-pi / 2, pi / 2), definition="atan(x) - x/(1 + x**2)", keras="atan_remainder",
+    ),
+    Function(
         name="atan", arguments=("x",), summary="inverse tangent", category=_TRIG, synonyms=("arctan",), partials=("1/(1 + x**2)",),
         range=(-pi / 2, pi / 2), monotone=1, sympy="atan", mpmath="atan", keras="atan",
     ),

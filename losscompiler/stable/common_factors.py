@@ -12,7 +12,7 @@ from fractions import Fraction
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import added, atom, products_of, ratio
 from losscompiler.stable.rules import Rule
-from losscompiler.stable.terms import Product, coefficients, power_product, sum_of, total
+from losscompiler.stable.terms import Product, coefficients, power_product, product_of, sum_of, total
 
 COMMON_FACTORS = Rule(
     "terms that cancel behind a common factor", "x*(exp(x) - tanh(x)) + x*(tanh(x) - 1)", "x*(exp(x) - 1)", -80, 80,
@@ -25,6 +25,10 @@ OPPOSITES = Rule(
 LESS_EXPONENTIAL = Rule(
     "exponential less 1 behind a common factor", "x/3 - x/3*exp(x)", "-x/3*expm1(x)", -80, 80,
     "the difference cancels where the exponent is small",
+)  # fmt: skip
+LESS_SLOPE = Rule(
+    "inverse tangent less its argument times its slope", "y*atan(x) - y*x/(1 + x**2)", "y*atan_remainder(x)", 1e-3, 1e9,
+    "the derivative of c*atan(x/c) by c; both terms are x to first order", (0.1, 9),
 )  # fmt: skip
 _MOST_TERMS = 8
 
@@ -42,6 +46,11 @@ def opposites(graph: Graph, node: Node) -> Node | None:
 def less_exponential(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which x - x*exp(a) has become -x*expm1(a)."""
     return _with_two_joined(graph, node, _expm1)
+
+
+def less_slope(graph: Graph, node: Node) -> Node | None:
+    """Return a sum in which a*atan(x) - a*x/(1 + x**2) has become a*atan_remainder(x)."""
+    return _with_two_joined(graph, node, _atan_remainder)
 
 
 def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:
@@ -74,6 +83,18 @@ def _expm1(graph: Graph, first: Product, second: Product) -> Node | None:
         for base, exponent in grown.powers:
             if exponent == 1 and base.op == "exp" and ratio(grown.times(atom(base), -1), plain) == -1:
                 return power_product(graph, plain.times(atom(graph.simple("neg", graph.simple("expm1", base.args[0])))))
+    return None
+
+
+def _atan_remainder(graph: Graph, first: Product, second: Product) -> Node | None:
+    for one, other in ((first, second), (second, first)):
+        for base, exponent in one.powers:
+            if base.op == "atan" and exponent == 1:
+                (x,) = base.args
+                rest = one.times(atom(base), -1)
+                below = graph.simple("add", graph.const(1), graph.simple("pow", x, graph.const(2)))
+                if ratio(other, rest.times(product_of(graph, x)).times(atom(below), -1)) == -1:
+                    return power_product(graph, rest.times(atom(graph.simple("atan_remainder", x))))
     return None
 
 

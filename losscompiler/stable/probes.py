@@ -35,8 +35,9 @@ _TINY, _UNIT_OF_TINY = 1e-30, 1e-4
 """Outputs that hardly count beside others, and the relative unit of error of those: three digits are enough."""
 
 _ROWS = 3
-_WORK = 120_000
-"""Evaluations of an operation in many digits that may be spent on one loss; about 10 microseconds each."""
+_WORK, _IN_VAIN = 120_000, 50_000
+"""Evaluations of an operation in many digits that may be spent on one loss, about 10 microseconds each, and on points where
+nothing turns out to be wrong."""
 
 UNFIT = (ValueError, IndexError, OverflowError)
 """What an evaluation raises where guessed shapes do not fit a loss."""
@@ -104,7 +105,7 @@ class Prober:
         self.plan = Plan(roots)
         self.pointwise = roots[0].pointwise
         self.rows = self._rows() if self.samples.shape is not None else []
-        self._work = _WORK
+        self._work, self._in_vain = _WORK, _IN_VAIN
 
     def probe(self, name: str, centre: Node) -> Probe | None:
         """Return a probe; ``None`` if nothing is wrong there at first sight, if it lies outside the domain, or if too much was spent."""
@@ -113,16 +114,20 @@ class Prober:
             if not batches or all(self._steady(batch) for batch in batches):
                 return None
             truths, units = [], []
+            before = self._work
             for batch, here in zip(batches, exact, strict=True):
                 self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
-                if self._work < 0:
+                if self._work < 0 or self._in_vain < 0:
                     return None
                 truth, unit = self._truth(batch, name, here)
                 truths.append(truth)
                 units.append(unit)
         except UNFIT:
             return None
-        return Probe(name, centre, batches, truths, units)
+        probe = Probe(name, centre, batches, truths, units)
+        if not probe.wrong(self.roots):
+            self._in_vain -= before - self._work
+        return probe
 
     def vanishing(self) -> Callable[[Node], bool]:
         """Return a test for identities: whether an expression is 0 in many digits for all sampled values."""

@@ -11,7 +11,16 @@ from losscompiler.graph.parameter import Parameter
 from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
 from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
-from losscompiler.stable.common_factors import COMMON_FACTORS, LESS_EXPONENTIAL, OPPOSITES, common_factor, less_exponential, opposites
+from losscompiler.stable.common_factors import (
+    COMMON_FACTORS,
+    LESS_EXPONENTIAL,
+    LESS_SLOPE,
+    OPPOSITES,
+    common_factor,
+    less_exponential,
+    less_slope,
+    opposites,
+)
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
@@ -133,6 +142,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(CANCELLATION, lambda graph, parameters: Cancellation(graph).apply),
     Transformation(COMMON_FACTORS, _on(common_factor)),
     Transformation(OPPOSITES, _on(opposites)),
+    Transformation(LESS_SLOPE, _on(less_slope)),
     Transformation(LESS_EXPONENTIAL, _on(less_exponential)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
