@@ -25,7 +25,7 @@ _CUT: frozenset[ax.Axis] = frozenset({-1})
 
 
 def one_a_row(loss: LossGraph) -> tuple[str, ...]:
-    """Return the data that meet what a row has been reduced to, and stand with other data in what is reduced.
+    """Return the data that meet what a row has been reduced to, and stand with other data in what is reduced, never alone.
 
     None if the loss is not one of rows: one that also reduces other axes before its samples are averaged.
     """
@@ -35,17 +35,18 @@ def one_a_row(loss: LossGraph) -> tuple[str, ...]:
         return ()
     met: set[str] = set()
     beside: set[str] = set()
+    alone: set[str] = set()
     for node in nodes:
         if FUNCTIONS.get(node.op) is None:
             continue
         if _along(node):
             names = {name for arg in node.args for name, _ in arg.axes}
-            beside |= names if len(names) > 1 else set()
+            (beside if len(names) > 1 else alone).update(names)
         elif FUNCTIONS[node.op].kind is Kind.ELEMENTWISE and any(_is_reduced(arg) for arg in node.args):
             whole = [{name for name, cut in arg.axes if not cut} for arg in node.args if not _is_reduced(arg)]
             met |= {name for names in whole if len(names) == 1 for name in names}
     looked_into = {arg.name for node in nodes if node.op in _ROWWISE for arg in node.args if arg.op == "symbol"}
-    return tuple(name for name in loss.data if name in met & beside - looked_into)
+    return tuple(name for name in loss.data if name in (met & beside) - alone - looked_into)
 
 
 def of_one_row(loss: LossGraph, names: tuple[str, ...]) -> LossGraph:

@@ -92,6 +92,7 @@ def test_a_singularity_in_a_number_of_each_row_is_mended() -> None:
         "prediction p, T\nmean(p*T, axis=0)/T",
         "prediction p, T\nsum(p*T)*count(p)",
         "prediction p, T\nsum(T[0]*exp(p*T))/T",
+        "a = relu(p) + 1\ns = sum(a)\nsum((y - a/s)**2 + a*(s - a)/(s**2*(s + 1)))",
     ],
 )
 def test_no_second_program_where_it_is_not_known_to_hold(formula: str) -> None:
