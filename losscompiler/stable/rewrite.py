@@ -14,7 +14,11 @@ from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
 from losscompiler.stable.weights import without_empty_quotients
 
-_OF_DERIVATIVES = tuple(rule for rule in RULES if (rule.pattern.startswith("log(") and rule.y is None) or "sigmoid(y)" in rule.pattern)
+_OF_DERIVATIVES = tuple(
+    rule for rule in RULES if rule.name == "difference of sigmoids" or (rule.pattern.startswith("log(") and rule.y is None)
+)
+"""What derivation may bring in: logarithms of bases, and two sigmoids where terms between them have cancelled."""
+
 _DEEPEST = 8
 """How often what a rule makes may itself be rewritten."""
 
