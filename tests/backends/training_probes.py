@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +16,8 @@ from probe import TRAINING, in_a_process, probe
 from small_models import BATCH, X, Y, array, compiled, linear, model_of, near, same_descent, train
 
 import losscompiler as lc
+
+sys.path.append(str(Path(__file__).parents[1]))
 
 
 def descend(gradient: str = "analytic", **options: Any) -> None:
@@ -280,7 +284,9 @@ print(json.dumps(found))
 
 @probe("two devices train as one", TRAINING, lacking={"torch": "Keras spreads no model over devices there"})
 def two_devices() -> None:
-    one, two = json.loads(in_a_process(TWO_DEVICES, XLA_FLAGS="--xla_force_host_platform_device_count=2"))
+    from devices import TWO_DEVICES_OF_JAX
+
+    one, two = json.loads(in_a_process(TWO_DEVICES, **TWO_DEVICES_OF_JAX))
     for alone, together in zip(one, two, strict=True):
         near(together, alone)
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import trajectories
+from devices import TWO_DEVICES_OF_JAX
 from numpy.testing import assert_allclose
 
 SCRIPT = Path(trajectories.__file__)
@@ -36,6 +37,8 @@ needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="
 
 def start(backend: str, *arguments: str) -> subprocess.Popen[str]:
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if arguments[0] == "parallel":
+        environment |= TWO_DEVICES_OF_JAX
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -1,7 +1,7 @@
 """Trains the same models by the same global batches on one device or on several, and prints the trajectories as JSON.
 
     python trajectories.py one|mirrored CASE...                TensorFlow
-    python trajectories.py one|parallel CASE...                JAX, with two virtual devices in this process
+    python trajectories.py one|parallel CASE...                JAX, with two virtual devices in this process (`devices.py`)
     python trajectories.py processes ADDRESS ID CASE...        JAX, as one of two processes
 
 A script of its own, since devices are configured before a backend starts.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -128,7 +127,6 @@ def main(how: str, *arguments: str) -> None:
         )
         scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
     elif how == "parallel":
-        os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
         import keras
 
         scope = keras.distribution.DataParallel(devices=["cpu:0", "cpu:1"]).scope()
