@@ -16,10 +16,17 @@ COMPLEMENTS_OF_MIXTURES = Rule(
 
 
 def complement_of_mixture(graph: Graph, node: Node) -> Node | None:
-    """Return c - c*(w*a + v*b), where w + v is 1, as c*(w*(1 - a) + v*(1 - b)), if that of a or b is known."""
+    """Return c - c*(w*a + v*b), where w + v is 1, as c*(w*(1 - a) + v*(1 - b)), if that of a or b is known.
+
+    Of sigmoids whose weights are numbers there may be any number.
+    """
     if node.op not in ("add", "sub"):
         return None
     parts = sum_of(graph, node)
+    means = [i for i, term in enumerate(parts.terms) if term.node.op == "sigmoid"]
+    if parts.constant and len(means) > 1 and sum(parts.terms[i].scale for i in means) == -parts.constant:
+        lacks = [(-parts.terms[i].scale, _of_sigmoid(graph, parts.terms[i].node)) for i in means]
+        return total(graph, parts.constant * 0, lacks + parts.without(means).parts)
     mixed = [(i, product_of(graph, term.node)) for i, term in enumerate(parts.terms) if term.scale == -parts.constant]
     for position, (j, second) in enumerate(mixed):
         for i, first in mixed[:position]:
@@ -61,7 +68,11 @@ def _add_up_to_1(graph: Graph, w: Node, v: Node) -> bool:
 def _complement(graph: Graph, node: Node) -> Node | None:
     """Return 1 - x for a sigmoid, or for a probability or its complement."""
     if node.op == "sigmoid":
-        return graph.simple("sigmoid", graph.simple("neg", node.args[0]))
+        return _of_sigmoid(graph, node)
     if node.op == "symbol":
         return graph.simple("sub", graph.const(1), node)
     return node.args[1] if node.op == "sub" and node.args[0].is_number(1) else None
+
+
+def _of_sigmoid(graph: Graph, node: Node) -> Node:
+    return graph.simple("sigmoid", graph.simple("neg", node.args[0]))

@@ -29,7 +29,18 @@ def tweedie(y: Any, p: Any, q: Any) -> Any:
     return 2 * (y ** (2 - q) / ((1 - q) * (2 - q)) - y * p ** (1 - q) / (1 - q) + p ** (2 - q) / (2 - q))
 
 
+def jensen_shannon(p: Any, q: Any) -> Any:
+    """The divergence of two logits: each class's probability goes by its own sign of the logit."""
+    sides = [[1 / (1 + exp(-sign * x)) for x in (p, q)] for sign in (1, -1)]
+    return sum(share * log(2 * share / (a + b)) / 2 for a, b in sides for share in (a, b))
+
+
 CASES = {
+    "Jensen-Shannon divergence of logits": Case(
+        "prediction p, q\na = 1/(1 + exp(-p))\nb = 1/(1 + exp(-q))\nm = (a + b)/2\n"
+        "(a*log(a/m) + b*log(b/m) + (1 - a)*log((1 - a)/(1 - m)) + (1 - b)*log((1 - b)/(1 - m)))/2",
+        {"p": [1000.0, 1000.0, -200.0, 3.0], "q": [1000.0, 2000.0, 30.0, -2.0]}, {}, jensen_shannon,
+    ),
     "log-logistic survival": Case(
         "param k > 0 = 2\nlog(1 + (y/p)**k)", {"y": [100.0, 1.0, 0.5], "p": [1e-4, 1.0, 2.0]}, {"k": 100.0},
         lambda y, p, k: mpmath.log1p((y / p) ** k),
