@@ -1,8 +1,9 @@
 """Whether a program loses digits in float32, and so has to be computed in float64.
 
 A condition analysis by sampling: the program is evaluated with every operation rounded to float32, and in float64, at
-points of the loss's own domain that include very small, very large and nearly equal numbers. An error is measured in
-units of what float32 can do: the rounding of the result, or what rounding the inputs alone may cause.
+points of the loss's own domain that include very small, very large and nearly equal numbers, and at points that descend
+from the worst of these. An error is measured in units of what float32 can do: the rounding of the result, or what rounding
+the inputs alone may cause.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import Any
 
 from losscompiler.analysis.domains import Domains, settle
 from losscompiler.analysis.floats import Plan
-from losscompiler.analysis.samples import KINDS, Samples
+from losscompiler.analysis.samples import KINDS, Samples, within
 from losscompiler.analysis.study import Study
 from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node, reachable
+from losscompiler.stable.worst_points import WorstPoints
 
 MOST_UNITS = 12.0
 """Error, in units of what float32 can do, beyond which a program counts as losing digits."""
+
+_MOST_UNITS_SEARCHED = 40.0
+"""The same for points that were searched for: what loses a digit in a corner of the domain is no reason to compute twice as long."""
 
 _MOST_UNITS_OF_PAIRS = 1e5
 """The same for losses that multiply matrices: only errors of about 1 % and more count."""
@@ -53,16 +58,21 @@ def loses_digits(loss: LossGraph, roots: list[Node]) -> bool:
         return True
     # What is computed from pairs of samples costs many times more in float64, on some devices sixty times.
     most = _MOST_UNITS_OF_PAIRS if any(node.op == "matmul" for node in nodes) else MOST_UNITS
+    worst = WorstPoints(lambda name, x, random: within(x, domains.span_of(name), random), samples.is_position)
     seen = False
     for values in _points(samples, domains, loss):
         try:
-            wrong, usable = _errors(plan, values, most)
+            units = _units(plan, {**loss.constants, **values})
         except (ValueError, IndexError, OverflowError):
             continue
-        if wrong:
+        if units is None:
+            continue
+        if units.max(initial=0) > most:
             return True
-        seen |= usable
-    return not seen
+        seen = True
+        if loss.loss.pointwise:
+            worst.add(values, units)
+    return not seen or worst.exceed(_MOST_UNITS_SEARCHED, lambda points: _units(plan, {**loss.constants, **points}))
 
 
 def _points(samples: Samples, domains: Domains, loss: LossGraph) -> Iterator[dict[str, Any]]:
@@ -83,14 +93,12 @@ def _points(samples: Samples, domains: Domains, loss: LossGraph) -> Iterator[dic
                 if not samples.is_position(name) and turn:
                     x = _spread(x, name, domains, random, moved, extreme=loss.loss.pointwise)
                 moved[name] = np.asarray(np.asarray(x, "float32"), "float64")
-            yield {**loss.constants, **moved}
+            yield moved
 
 
 def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[str, Any], *, extreme: bool) -> Any:
     """Return values of which many are tiny, large, 1, close to a bound, or close to another symbol's."""
     import numpy as np
-
-    from losscompiler.analysis.samples import within
 
     x = np.asarray(x, dtype=float)
     span = domains.span_of(name)
@@ -118,8 +126,11 @@ def _spread(x: Any, name: str, domains: Domains, random: Any, others: Mapping[st
     return within(result, span, random)
 
 
-def _errors(plan: Plan, values: Mapping[str, Any], most: float) -> tuple[bool, bool]:
-    """Return whether a root is wrong somewhere in float32, and whether there was anything to compare."""
+def _units(plan: Plan, values: Mapping[str, Any]) -> Any | None:
+    """Return the largest error of the roots in units of what float32 can do, or ``None`` if there is nothing to compare.
+
+    For a pointwise loss it is that of each sample.
+    """
     import numpy as np
 
     shape = np.broadcast_shapes(*(np.shape(x) for x in values.values())) if plan.roots[0].pointwise else None
@@ -143,11 +154,11 @@ def _errors(plan: Plan, values: Mapping[str, Any], most: float) -> tuple[bool, b
             moved = plan.values(given | {name: given[name] * (1 + UNIT * signs) for name, signs in signs_of.items()})
             for change, root, other in zip(changes, truth, moved, strict=True):
                 np.maximum(change, np.nan_to_num(np.abs(other - root), nan=np.inf), out=change)
-        usable = False
+        units, usable = np.zeros(shape or ()), False
         for root, found, change in zip(truth, narrow, changes, strict=True):
             judged = np.isfinite(root) & (np.abs(root) <= LARGEST_FLOAT)
             unit = np.maximum(np.maximum(UNIT * np.abs(root), change), SMALLEST_NORMAL)
+            error = np.where(judged, np.nan_to_num(np.abs(found - root) / unit, nan=np.inf), 0)
+            units = np.maximum(units, error if np.shape(error) == np.shape(units) else error.max(initial=0))
             usable |= bool(judged.any())
-            if bool((judged & ~(np.abs(found - root) <= most * unit)).any()):
-                return True, True
-    return False, usable
+    return units if usable else None

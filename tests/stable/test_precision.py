@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import losscompiler as lc
+from losscompiler.stable.worst_points import WorstPoints
 
 
 def wide(formula):
@@ -31,6 +33,35 @@ def test_what_is_accurate_in_float32_stays_in_float32(formula):
 )
 def test_what_loses_digits_is_computed_in_float64(formula):
     assert wide(formula)
+
+
+def test_digits_lost_only_where_several_symbols_agree():
+    """At the mode of a narrow beta distribution a density of a thousand units of logarithm has a value of three."""
+    loss = lc.compile_loss(
+        "prediction y, a, b\nlgamma(a) + lgamma(b) - lgamma(a + b) - (a - 1)*log(y) - (b - 1)*log(1 - y)", findings="ignore"
+    )
+    y, a = np.array([0.5, 0.25]), np.array([1000.0, 500.0])
+    b = a * (1 - y) / y
+    found = loss.value_and_gradients({name: x.astype("float32") for name, x in zip("yab", (y, a, b), strict=True)}).value
+    np.testing.assert_allclose(found, -scipy.stats.beta(a, b).logpdf(y), rtol=1e-6)
+
+
+def test_a_search_comes_to_points_far_from_where_it_started():
+    """The error of a made-up program is large along a ridge and grows towards (3, 40)."""
+
+    def errors(points):
+        x, y = points["x"], points["y"]
+        return 100 / (1 + 50 * np.abs(np.log(y / 40)) + 50 * np.abs(x - 3))
+
+    start = {"x": np.array([[1.0, 2.0], [0.0, 8.0]]), "y": np.array([1.0, 5.0])}
+    search = WorstPoints(lambda name, x, random: x, lambda name: False)
+    search.add(start, errors(start))
+    assert search.units[0] < 1
+    assert search.exceed(60, errors)
+    assert abs(search.points["x"][0] - 3) < 0.02
+    fixed = WorstPoints(lambda name, x, random: x, lambda name: True)
+    fixed.add(start, errors(start))
+    assert not fixed.exceed(60, errors)
 
 
 def test_a_variance_of_nearly_equal_numbers():
