@@ -15,7 +15,8 @@ from losscompiler.analysis.floats import Plan
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node, reachable
 from losscompiler.graph.printing import node_text
-from losscompiler.stable.probes import UNFIT, Prober
+from losscompiler.stable.probe_points import UNFIT
+from losscompiler.stable.probes import Prober
 from losscompiler.stable.rules import Rule
 
 
@@ -92,7 +93,7 @@ def as_good(mended: list[Node], guarded: Node, prober: Prober, guards: list[Guar
     for guard in guards:
         for row in prober.rows:
             try:
-                batch: dict[str, Any] = prober.batch(row)
+                batch: dict[str, Any] = prober.points.batch(row)
                 (point,) = Plan([guard.centre]).values(batch)
                 batch[guard.name] = batch[guard.name] * 0 + point
                 (expected,), found = with_guards.values(batch), without.values(batch)

@@ -143,13 +143,19 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
     if len(above) + len(below) > _MOST_FACTORS:
         return None
     for position, factor in enumerate(above):
+        # A logarithm beside the slope of a power of what a probability lacks to 1 is 0 where that is.
+        weights = [other for other in above if other.op in _LOGARITHMS]
+        if factor.op == "weighted_power":
+            known, _, _ = _factors(factor.args[2])
+            if any(weight not in known for weight in weights):
+                weight = chained(graph, "mul", [factor.args[2], *(weight for weight in weights if weight not in known)])
+                above[position] = graph.make("weighted_power", *factor.args[:2], weight)
+                return _quotient(graph, above, below, negative)
         if not _exponent_less_1(factor):
             continue
         base, exponent = factor.args[0], factor.args[1].args[0]
         if base.constant or signs.positive(base):
             continue
-        # A logarithm beside the slope of a power of what a probability lacks to 1 is 0 where that is.
-        weights = [other for other in above if other.op in _LOGARITHMS]
         if exponent in above and not signs.positive(exponent, closed=False):
             weights.append(exponent)
         if weights:

@@ -10,40 +10,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from losscompiler.analysis.domains import settle
 from losscompiler.analysis.floats import Plan
-from losscompiler.analysis.samples import Samples
-from losscompiler.analysis.study import Study
 from losscompiler.derivative.reverse import UPSTREAM
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Node
 from losscompiler.graph.precise import Arithmetic, apply, evaluate
 from losscompiler.stable.precision import LARGEST_FLOAT, MOST_UNITS, SMALLEST_NORMAL, UNIT
+from losscompiler.stable.probe_points import DIGITS, UNFIT, Array, Batch, ProbePoints, lifted
 
-_DIGITS = 90
 _LIMIT = "1e-22"
 """Distance at which the limit at a point is read off, in arithmetic of 90 digits."""
 
 _SHAKE = "1e-15"
 """Relative change of the inputs by which it is found what rounding them may do to a result, to first order: nothing at a minimum."""
 
-_AROUND_0 = (0.0, 0.3, -0.1, 1e-2, -1e-3, 1e-4, -1e-5, 1e-6, -1e-8, 1e-12, 1e-20)
-_AROUND = (0.0, 2.0**-23, -(2.0**-22), 2.0**-20, -(2.0**-17), 1e-4, -1e-3, 1e-2, -0.1)
-"""Distances, the second relative to the point."""
-
 _TINY, _UNIT_OF_TINY = 1e-30, 1e-4
 """Outputs that hardly count beside others, and the relative unit of error of those: three digits are enough."""
 
-_ROWS = 3
 _WORK, _IN_VAIN = 120_000, 50_000
 """Evaluations of an operation in many digits that may be spent on one loss, about 10 microseconds each, and on points where
 nothing turns out to be wrong."""
 
-UNFIT = (ValueError, IndexError, OverflowError)
-"""What an evaluation raises where guessed shapes do not fit a loss."""
-
-Array = Any
-Batch = dict[str, Array]
 
 
 @dataclass(frozen=True)
@@ -97,20 +84,18 @@ class Prober:
     """
 
     def __init__(self, written: LossGraph, roots: Sequence[Node]) -> None:
-        study = Study.of(written)
-        self.domains = settle(study)
-        self.samples = Samples(study, self.domains)
+        self.points = ProbePoints(written, roots)
         self.written = written
         self.roots = roots
         self.plan = Plan(roots)
         self.pointwise = roots[0].pointwise
-        self.rows = self._rows() if self.samples.shape is not None else []
+        self.rows = self.points.rows
         self._work, self._in_vain = _WORK, _IN_VAIN
 
     def probe(self, name: str, centre: Node) -> Probe | None:
         """Return a probe; ``None`` if nothing is wrong there at first sight, if it lies outside the domain, or if too much was spent."""
         try:
-            batches, exact = self._batches(name, centre)
+            batches, exact = self.points.around(name, centre)
             if not batches or all(self._steady(batch) for batch in batches):
                 return None
             truths, units = [], []
@@ -134,13 +119,13 @@ class Prober:
         import mpmath
         import numpy as np
 
-        with mpmath.workdps(_DIGITS):
-            lifted = [_lifted(row) for row in self.rows[:2]]
-        done: list[dict[int, Any]] = [{} for _ in lifted]
+        with mpmath.workdps(DIGITS):
+            points = [lifted(row) for row in self.rows[:2]]
+        done: list[dict[int, Any]] = [{} for _ in points]
 
         def vanishes(node: Node) -> bool:
-            with mpmath.workdps(_DIGITS):
-                for known, values in zip(done, lifted, strict=True):
+            with mpmath.workdps(DIGITS):
+                for known, values in zip(done, points, strict=True):
                     _extend(known, node, values)
                     if not np.max(np.abs(np.asarray(known[node.index], dtype=object))) <= mpmath.mpf("1e-60"):
                         return False
@@ -155,9 +140,9 @@ class Prober:
 
         constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
         agreed = 0
-        with mpmath.workdps(_DIGITS):
+        with mpmath.workdps(DIGITS):
             for row in self.rows:
-                exact = _lifted({**row, **constants})
+                exact = lifted({**row, **constants})
                 try:
                     (point,) = evaluate([centre], exact)
                     sides = [exact[name] * 0 + point + sign * mpmath.mpf(_LIMIT) for sign in (1, -1)]
@@ -178,80 +163,6 @@ class Prober:
 
         with np.errstate(all="ignore"):
             return [np.asarray(np.frompyfunc(float, 1, 1)(np.asarray(x, dtype=object)), dtype=float) for x in found]
-
-    # -- points
-    def _rows(self) -> list[Batch]:
-        import numpy as np
-
-        found: list[Batch] = []
-        for turn, sample in enumerate(self.samples.samples()):
-            values = {**self.samples.nearby(turn), **sample.data}
-            if not self.pointwise:
-                found.append(values)
-            elif all(np.ndim(x) == 0 or np.shape(x)[-1:] == (1,) for x in values.values()):
-                rows = np.flatnonzero(np.reshape(sample.valid, -1))[: _ROWS - 1 + (turn == 0)]
-                for row in rows:
-                    spread = {name: np.broadcast_to(x, np.broadcast_shapes(np.shape(x), sample.valid.shape)) for name, x in values.items()}
-                    found.append({name: float(np.reshape(x, -1)[row]) for name, x in spread.items()})
-        if self.pointwise:
-            found = [*found[:_ROWS], *(self._spread(row, seed) for seed, row in enumerate(found[:_ROWS]))]
-        single = [{name: np.asarray(np.asarray(x, "float32"), float) for name, x in row.items()} for row in found]
-        return single if self.pointwise else single[:1]
-
-    def _spread(self, row: Batch, seed: int) -> Batch:
-        """Return values with the parameters far from where they start, as far as their bounds allow."""
-        import numpy as np
-
-        random = np.random.default_rng(seed)
-        moved = {}
-        for name, x in row.items():
-            span = self.domains.span_of(name)
-            further = float(x) * float(10.0 ** random.uniform(-1.0, 1.5))
-            moved[name] = further if name in self.written.parameters and span.low < further < span.high else x
-        return moved
-
-    def _batches(self, name: str, centre: Node) -> tuple[list[Batch], list[Array]]:
-        """Return points around a centre, and which of them lie on it."""
-        import mpmath
-        import numpy as np
-
-        span = self.domains.span_of(name)
-        batches: list[Batch] = []
-        exact: list[Array] = []
-        for row in self.rows:
-            with mpmath.workdps(_DIGITS):
-                point = _number(evaluate([centre], _lifted(row))[0])
-            if point is None or not (span.low <= point <= span.high):
-                continue
-            steps = _AROUND_0 if point == 0 else tuple(step * abs(point) for step in _AROUND)
-            moved = np.unique(np.asarray([np.float32(point + step) for step in steps], dtype=float))
-            above = moved > span.low if span.low_open else moved >= span.low
-            moved = moved[above & (moved < span.high if span.high_open else moved <= span.high)]
-            if self.pointwise:
-                batches.append({key: np.full(len(moved), x) for key, x in row.items()} | {name: moved})
-                exact.append(moved == point)
-            else:
-                for value in moved:
-                    batches.append({**row, name: np.full(np.shape(row[name]), value)})
-                    exact.append(np.full(np.shape(row[name]), value == point))
-        if self.pointwise and batches:
-            batches = [{key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}]
-            exact = [np.concatenate(exact)]
-        constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
-        return [self._with_upstream({**batch, **constants}) for batch in batches], exact
-
-    def batch(self, row: Batch) -> Batch:
-        """Return a set of values with constants and the adjoint of the loss."""
-        import numpy as np
-
-        constants = {key: np.asarray(x, float) for key, x in self.written.constants.items()}
-        return self._with_upstream({**{key: np.asarray(x, float) for key, x in row.items()}, **constants})
-
-    def _with_upstream(self, batch: Batch) -> Batch:
-        import numpy as np
-
-        (value,) = Plan(self.roots[:1]).values(batch)
-        return {**batch, UPSTREAM: np.ones(np.shape(value))}
 
     # -- judgement
     def _steady(self, batch: Batch) -> bool:
@@ -277,8 +188,8 @@ class Prober:
         import numpy as np
 
         random = np.random.default_rng(0)
-        with mpmath.workdps(_DIGITS):
-            exact = _lifted(batch)
+        with mpmath.workdps(DIGITS):
+            exact = lifted(batch)
             step = np.where(here, mpmath.mpf(_LIMIT), mpmath.mpf(0))
             beside = {**exact, name: exact[name] + step}
             here_exactly, left = self._evaluated(beside), self._as_floats(self._evaluated({**exact, name: exact[name] - step}))
@@ -345,24 +256,6 @@ def _extend(known: dict[int, Any], node: Node, values: Mapping[str, Any]) -> Non
             known[top.index] = values[top.name]
         else:
             known[top.index] = apply(arithmetic, top, [known[arg.index] for arg in top.args])
-
-
-def _lifted(values: Mapping[str, Array]) -> dict[str, Any]:
-    """Return floats as exact numbers of mpmath at its present precision."""
-    import mpmath
-    import numpy as np
-
-    number = np.frompyfunc(lambda x: mpmath.mpf(float(x)), 1, 1)
-    return {name: mpmath.mpf(float(x)) if np.ndim(x) == 0 else np.asarray(number(x), dtype=object) for name, x in values.items()}
-
-
-def _number(value: Any) -> float | None:
-    import numpy as np
-
-    if np.ndim(value):
-        return None
-    found = float(value)
-    return found if abs(found) < LARGEST_FLOAT else None
 
 
 def _size(x: Array) -> int:

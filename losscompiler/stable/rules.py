@@ -181,5 +181,9 @@ LOWERING: tuple[Rule, ...] = (
     Rule("inverse square", "x**(-2)", "1/x**2", 1e-9, 1e9, "pow costs many times what a division does"),
     Rule("cube", "x**3", "x*x**2", -1e9, 1e9, "pow costs many times what products do"),
     Rule("fourth power", "x**4", "(x**2)**2", -1e9, 1e9, "pow costs many times what products do"),
-)
-"""Cheaper forms of equal accuracy, applied to value and gradients after derivation."""
+    Rule(
+        "difference of logarithms", "log(x) - log(y)", "2*log(sqrt(x)/sqrt(y))", 1e-30, 1e30,
+        "the logarithms of equal numbers far from 1 cancel in all digits; a quotient of roots never overflows", (1e-30, 1e30),
+    ),
+)  # fmt: skip
+"""Forms that cost no more and are no less accurate, applied to value and gradients after derivation."""

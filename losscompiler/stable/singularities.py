@@ -233,7 +233,7 @@ class _Mender:
             elsewhere = simple("add", simple("mul", node, const(Fraction(7, 8))), const(Fraction(1, 64)))
             other = rebuilt(self.graph, coefficient, simple, {node.name: elsewhere})
             if node.axes == ax.SCALAR and self.prober.vanishing()(simple("sub", coefficient, other)):
-                usual = const(Fraction(float(self.prober.samples.start(node.name))))
+                usual = const(Fraction(float(self.prober.points.samples.start(node.name))))
                 coefficient = rebuilt(self.graph, coefficient, simple, {node.name: usual})
         return coefficient
 
