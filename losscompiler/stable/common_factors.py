@@ -30,6 +30,10 @@ LESS_SLOPE = Rule(
     "inverse tangent less its argument times its slope", "y*atan(x) - y*x/(1 + x**2)", "y*atan_remainder(x)", 1e-3, 1e9,
     "the derivative of c*atan(x/c) by c; both terms are x to first order", (0.1, 9),
 )  # fmt: skip
+LESS_HALF = Rule(
+    "probability less 1/2 behind a common factor", "y - 2*y*sigmoid(x)", "-y*tanh(x/2)", -80, 80,
+    "the difference cancels where both sides are as probable; the normal distribution has erf in the place of tanh", (0.1, 9),
+)  # fmt: skip
 _MOST_TERMS = 8
 
 
@@ -51,6 +55,14 @@ def less_exponential(graph: Graph, node: Node) -> Node | None:
 def less_slope(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which a*atan(x) - a*x/(1 + x**2) has become a*atan_remainder(x)."""
     return _with_two_joined(graph, node, _atan_remainder)
+
+
+def less_half(graph: Graph, node: Node) -> Node | None:
+    """Return a sum in which 2*a*sigmoid(x) - a has become a*tanh(x/2), or 2*a*ndtr(x) - a has become a*erf(x/sqrt(2)).
+
+    What a*sigmoid(x) - a*sigmoid(-x) is as well.
+    """
+    return _with_two_joined(graph, node, _centred)
 
 
 def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:
@@ -84,6 +96,41 @@ def _expm1(graph: Graph, first: Product, second: Product) -> Node | None:
             if exponent == 1 and base.op == "exp" and ratio(grown.times(atom(base), -1), plain) == -1:
                 return power_product(graph, plain.times(atom(graph.simple("neg", graph.simple("expm1", base.args[0])))))
     return None
+
+
+def _centred(graph: Graph, first: Product, second: Product) -> Node | None:
+    for plain, whole in ((first, second), (second, first)):
+        for base, exponent in whole.powers:
+            if exponent == 1 and base.op in ("sigmoid", "ndtr") and ratio(whole.times(atom(base), -1), plain) == -2:
+                two = graph.const(2)
+                if base.op == "sigmoid":
+                    odd = graph.simple("tanh", graph.simple("div", base.args[0], two))
+                else:
+                    odd = graph.simple("erf", graph.simple("div", base.args[0], graph.simple("sqrt", two)))
+                return power_product(graph, plain.times(atom(graph.simple("neg", odd))))
+    for one, exponent in first.powers:
+        for other, power in second.powers:
+            if one.op == other.op == "sigmoid" and exponent == power == 1 and _opposite(graph, one.args[0], other.args[0]):
+                rest = first.times(atom(one), -1)
+                if ratio(second.times(atom(other), -1), rest) == -1:
+                    return power_product(graph, rest.times(atom(graph.simple("tanh", graph.simple("div", one.args[0], graph.const(2))))))
+    return None
+
+
+def _opposite(graph: Graph, one: Node, other: Node) -> bool:
+    """Tell whether two nodes add up to 0, up to the order and the number of the terms of a sum that is a factor of both."""
+    left, right = product_of(graph, one), product_of(graph, other)
+    if ratio(left, right) == -1:
+        return True
+    for first in _sums(left):
+        for second in _sums(right):
+            share = ratio(left.times(atom(first), -1), right.times(atom(second), -1))
+            if share is not None:
+                mine, its = sum_of(graph, first), sum_of(graph, second)
+                numbers = [{key: share * number for key, number in coefficients(mine.terms).items()}, dict(coefficients(its.terms))]
+                if share * mine.constant == -its.constant and numbers[0] == {key: -number for key, number in numbers[1].items()}:
+                    return True
+    return False
 
 
 def _atan_remainder(graph: Graph, first: Product, second: Product) -> Node | None:

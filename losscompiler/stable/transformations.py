@@ -14,10 +14,12 @@ from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.common_factors import (
     COMMON_FACTORS,
     LESS_EXPONENTIAL,
+    LESS_HALF,
     LESS_SLOPE,
     OPPOSITES,
     common_factor,
     less_exponential,
+    less_half,
     less_slope,
     opposites,
 )
@@ -144,6 +146,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(OPPOSITES, _on(opposites)),
     Transformation(LESS_SLOPE, _on(less_slope)),
     Transformation(LESS_EXPONENTIAL, _on(less_exponential)),
+    Transformation(LESS_HALF, _on(less_half)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
