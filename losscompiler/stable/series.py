@@ -256,10 +256,25 @@ class Expansion:
                 if condition.op in ("eq", "ne"):
                     return condition.op == "ne"
                 raise NotAnalyticError
-            return self.graph.simple(condition.op, left, right)
-        if condition.op in ("and", "or", "not"):
-            return self._combined(condition.op, [self._at_centre(part) for part in condition.args])
+            decided = _compared(condition.op, left, right)
+            return self.graph.simple(condition.op, left, right) if decided is None else decided
+        if condition.op in ("and", "or"):
+            return self._decided(condition)
+        if condition.op == "not":
+            return self._combined("not", [self._at_centre(condition.args[0])])
         raise NotAnalyticError
+
+    def _decided(self, condition: Node) -> Node | bool:
+        """Return two conditions combined; that one of them changes at the centre does not matter where the other decides."""
+        parts: list[Node | bool] = []
+        for part in condition.args:
+            try:
+                parts.append(self._at_centre(part))
+            except NotAnalyticError:
+                continue
+        if len(parts) < len(condition.args) and (condition.op == "or") not in [part for part in parts if isinstance(part, bool)]:
+            raise NotAnalyticError
+        return self._combined(condition.op, parts)
 
     def _combined(self, op: str, parts: list[Node | bool]) -> Node | bool:
         """Return conditions combined, of which some are known."""
@@ -310,6 +325,14 @@ def _folded(graph: Graph, node: Node, args: list[Node]) -> Node:
     if at is not None and args[0].is_number(at):
         return graph.const(value)  # type: ignore[arg-type]  # the table's second numbers are integers
     return graph.simple(node.op, *args, span=None, **node.attributes)
+
+
+def _compared(op: str, left: Node, right: Node) -> bool | None:
+    """Return what a comparison of two different numbers is; ``None`` if they are not rational numbers."""
+    one, other = left.value, right.value
+    if left.op == right.op == "const" and isinstance(one, Fraction) and isinstance(other, Fraction):
+        return {"lt": one < other, "le": one <= other, "gt": one > other, "ge": one >= other, "eq": one == other, "ne": one != other}[op]
+    return None
 
 
 def _whole(exponent: Node) -> int | None:
