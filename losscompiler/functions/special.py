@@ -159,6 +159,10 @@ SPECIAL: tuple[Function, ...] = (
         definition="log(i0(x))", keras="log_i0",
     ),
     Function(
+        name="log_i0e", arguments=("x",), summary="log(i0(x)) - x, also for large x", category=_BESSEL, internal=True,
+        partials=("-bessel_ratio_complement(x)",), monotone=-1, definition="log(i0e(x)) + abs(x) - x", keras="log_i0e",
+    ),
+    Function(
         name="bessel_ratio", arguments=("x",), summary="i1(x)/i0(x), without overflow", category=_BESSEL,
         partials=("where(x == 0, 1/2, bessel_ratio_complement(x)*(1 + f) - f/x)",), range=(-1, 1), monotone=1, definition="i1e(x)/i0e(x)",
         keras="bessel_ratio",

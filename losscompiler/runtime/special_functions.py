@@ -321,3 +321,10 @@ def log_i0(x):
     for k in range(11, 1, -1):
         series = 1.0 + quarter / (k * k) * series
     return ops.where(near, ops.log1p(quarter * series), ops.abs(x) + ops.log(i0e(x)))
+
+
+def log_i0e(x):
+    """Return log(i0(x)) - x, of which nothing cancels where x is small."""
+    low = x < 2.0
+    near, far = ops.where(low, x, ops.zeros_like(x)), ops.where(low, ops.full_like(x, 2.0), x)
+    return ops.where(low, log_i0(near) - near, ops.log(i0e(far)))

@@ -329,8 +329,8 @@ def _folded(graph: Graph, node: Node, args: list[Node]) -> Node:
 
 def _compared(op: str, left: Node, right: Node) -> bool | None:
     """Return what a comparison of two different numbers is; ``None`` if they are not rational numbers."""
-    one, other = left.value, right.value
-    if left.op == right.op == "const" and isinstance(one, Fraction) and isinstance(other, Fraction):
+    one, other = (node.value if node.op == "const" else None for node in (left, right))
+    if isinstance(one, Fraction) and isinstance(other, Fraction):
         return {"lt": one < other, "le": one <= other, "gt": one > other, "ge": one >= other, "eq": one == other, "ne": one != other}[op]
     return None
 

@@ -51,6 +51,7 @@ from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.slopes import SIGNED, SLOPES, signed, slopes
 from losscompiler.stable.two_terms import TwoTerms
+from losscompiler.stable.von_mises import VON_MISES, von_mises
 from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
 
 Step: TypeAlias = Callable[[Node], Node | None]
@@ -129,6 +130,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
 """Applied to the loss as written, before it is differentiated."""
 
 FINISHING: tuple[Transformation, ...] = (
+    Transformation(VON_MISES, _on(von_mises)),
     Transformation(SEPARATED, _on(separated)),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),
