@@ -309,7 +309,10 @@ class Expansion:
         """Return a function's value at the centre, where its argument must be inside the region in which it is smooth."""
         zero = self.graph.const(0)
         args = [self.coefficient(arg, 0) or zero for arg in node.args]
-        singular = node.op in ("log", "sqrt", "abs", "sign", "abs_slope", "cbrt", "pow") and args[0] is zero
+        if node.op == "abs" and args[0] is zero:
+            # The slope there, which has none, raises.
+            return zero
+        singular = node.op in ("log", "sqrt", "sign", "abs_slope", "cbrt", "pow") and args[0] is zero
         if singular or (FUNCTIONS[node.op].kink and node.op not in ("abs", "sign", "abs_slope")):
             raise NotAnalyticError
         if any(not arg.constant for arg in args):

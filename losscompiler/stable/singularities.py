@@ -30,8 +30,9 @@ from losscompiler.stable.series import Expansion, NotAnalyticError
 from losscompiler.stable.sides import positive_side
 from losscompiler.stable.zeros import poles
 
-_TERMS, _TERMS_AT_TIES, _HIGHEST_ORDER = 5, 4, 9
-"""Terms of a series beside the constant that are not 0, and the highest order up to which they are looked for."""
+_TERMS, _TERMS_AT_TIES, _FEWEST_TERMS, _HIGHEST_ORDER = 5, 4, 3, 9
+"""Terms of a series beside the constant that are not 0, how many there must be unless it is a polynomial, and the highest order
+up to which they are looked for."""
 
 _NEGLIGIBLE, _NEGLIGIBLE_AT_TIES = Fraction(3, 10**7), Fraction(1, 10**8)
 """The share that the last two terms may have. With five terms, those left out are then below 1e-10, and 1e-8 in a derivative;
@@ -45,6 +46,8 @@ _NOISE = Fraction(1, 10**9)
 
 _FARTHEST, _FARTHEST_FROM_TIE, _FARTHEST_AMONG_ZEROS = Fraction(1, 4), Fraction(1, 1000), Fraction(1, 10**5)
 """How far from a number a series may be used, how far relative to a tie, and how far where all terms or both symbols are 0."""
+_FARTHEST_OF_POLYNOMIALS = Fraction(1, 100)
+"""How far a series may be used of which all terms but two are 0 up to the highest order; one beyond it is then below 1e-20."""
 _MOST_TIED, _MOST_TIED_OF_BOTH_KINDS = 5, 3
 """Variables of the largest loss in which any two predictions or two parameters may be equal, and a prediction and a parameter."""
 
@@ -185,7 +188,8 @@ class _Mender:
                 coefficients = {order: self._without_idle(coefficient) for order, coefficient in coefficients.items()}
         except (NotAnalyticError, RecursionError):
             return None
-        if len(coefficients) < 3:
+        polynomial = 0 < max(coefficients, default=0) < _HIGHEST_ORDER // 2 and centre.op != "symbol"
+        if len(coefficients) < _FEWEST_TERMS and not polynomial:
             return None
         if centre.op == "symbol" and 0 in coefficients and centre not in poles(graph, self.loss.loss, name):
             # Digits that vanish are missed where everything vanishes, as in a divergence of two equal things.
@@ -196,6 +200,21 @@ class _Mender:
         while len(powers) <= max(coefficients):
             powers.append(graph.simple("mul", powers[-1], offset))
         terms = {order: graph.simple("mul", coefficient, powers[order]) for order, coefficient in coefficients.items()}
+        close = self._close(terms, offset, centre)
+        for exponent in expansion.exponents(self.loss.loss):
+            # A power that is negligible in the loss need not be so in its derivative by the base.
+            size = graph.simple("abs", graph.simple("mul", exponent, offset))
+            if size.axes <= current.axes:
+                close = graph.make("and", close, graph.make("le", size, graph.const(_LARGEST_EXPONENT)))
+        self.indifferent.add(close.index)
+        return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
+
+    def _close(self, terms: dict[int, Node], offset: Node, centre: Node) -> Node:
+        """Return the condition under which the last terms of a series are negligible."""
+        graph = self.graph
+        distance = graph.simple("abs", offset)
+        if len(terms) < _FEWEST_TERMS:
+            return graph.make("le", distance, graph.const(_FARTHEST_OF_POLYNOMIALS))
         # The terms of the derivative are compared: a large constant term says nothing of how fast the others fall.
         sizes = [graph.simple("mul", graph.const(order), graph.simple("abs", term)) for order, term in terms.items() if order]
         constant = [graph.simple("mul", graph.const(_NOISE), graph.simple("abs", terms[0]))] if 0 in terms else []
@@ -208,19 +227,11 @@ class _Mender:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
             reach = graph.simple("add", reach, small)
             small = graph.const(0)
-        distance = graph.simple("abs", offset)
         any_left = graph.make("gt", scale, graph.const(0))
         negligible = graph.make("and", negligible, graph.make("or", any_left, graph.make("le", distance, small)))
         # Infinite terms compare as negligible beside infinite ones.
         finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
-        close = graph.make("and", graph.make("and", negligible, finite), graph.make("le", distance, reach))
-        for exponent in expansion.exponents(self.loss.loss):
-            # A power that is negligible in the loss need not be so in its derivative by the base.
-            size = graph.simple("abs", graph.simple("mul", exponent, offset))
-            if size.axes <= current.axes:
-                close = graph.make("and", close, graph.make("le", size, graph.const(_LARGEST_EXPONENT)))
-        self.indifferent.add(close.index)
-        return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
+        return graph.make("and", graph.make("and", negligible, finite), graph.make("le", distance, reach))
 
     def _without_idle(self, coefficient: Node) -> Node:
         """Return a coefficient with the parameters that it does not depend on set to a number.
