@@ -293,11 +293,16 @@ class LogDomain:
         return make("add", left, make("log1mexp", make("sub", right, left)))
 
     def _log_of_weighted_terms(self, parts: Sum) -> Node | None:
-        """Return the logarithm of two exponentials with factors of unknown sign."""
+        """Return the logarithm of two exponentials with factors of unknown sign, or of one and what may be 0."""
         if len(parts.terms) != 2 or parts.constant:
             return None
         terms = [scaled(self.graph, term.node, term.scale) for term in parts.terms]
-        if not all(self.signs.exponential(term) for term in terms):
+        others = [term for term in terms if not self.signs.exponential(term)]
+        if len(others) == 1 and not others[0].constant and not self.signs.positive(others[0]):
+            (other,), (term,) = others, [term for term in terms if term not in others]
+            weighted = self._weighted(term)
+            return weighted and self.graph.simple("weighted_logaddexp", weighted[0], self.graph.const(0), weighted[1], other)
+        if others:
             return None
         pairs = [self._weighted(term) for term in terms]
         if pairs[0] is None or pairs[1] is None:

@@ -62,6 +62,13 @@ RULES: tuple[Rule, ...] = (
         "log of 1 + tanh", "log1p(y*tanh(x))", "log1p_tanh(y, x)", -80, 80, "1 + y*tanh(x) is 0 for y = 1, x < -9 in float32",
         (-0.999, 0.999),
     ),
+    Rule(
+        "log of what a maximum lacks to 1", "log1p(-maximum(x, 0))", "minimum(log1p(-x), 0)", -80, 0.999,
+        "the logarithm is monotone, and 1 - x may be a probability of its own",
+    ),
+    Rule(
+        "log1p by the other side of a probability", "log1p(y - sigmoid(x))", "log(y + sigmoid(-x))", -80, 80, _LOGISTIC, (0.01, 0.9)
+    ),
     Rule("log of softplus", "log(softplus(x))", "log_softplus(x)", -80, 80, "softplus(x) underflows for x < -87 in float32"),
     Rule("softplus by the larger", "maximum(x, 0) + softplus(-abs(x))", "softplus(x)", -80, 80, _KINK),
     Rule("softplus by relu", "relu(x) + softplus(-abs(x))", "softplus(x)", -80, 80, _KINK),
