@@ -34,6 +34,14 @@ LESS_HALF = Rule(
     "probability less 1/2 behind a common factor", "y - 2*y*sigmoid(x)", "-y*tanh(x/2)", -80, 80,
     "the difference cancels where both sides are as probable; the normal distribution has erf in the place of tanh", (0.1, 9),
 )  # fmt: skip
+LESS_SHARE = Rule(
+    "what a share lacks to 1 behind a common factor", "y - y*x/(x + 3)", "y*share(3, x)", 1e-9, 1e9,
+    "the difference cancels where x is large; the slope of x**2/(x**2 + c**2)", (0.1, 9),
+)  # fmt: skip
+BINARY_ENTROPY = Rule(
+    "entropy of a logit", "sigmoid(x)*log_sigmoid(x) + sigmoid(-x)*log_sigmoid(-x)", "-logistic_entropy(x)", -80, 80,
+    "of both terms one underflows before the sum does",
+)  # fmt: skip
 _MOST_TERMS = 8
 
 
@@ -63,6 +71,16 @@ def less_half(graph: Graph, node: Node) -> Node | None:
     What a*sigmoid(x) - a*sigmoid(-x) is as well.
     """
     return _with_two_joined(graph, node, _centred)
+
+
+def less_share(graph: Graph, node: Node) -> Node | None:
+    """Return a sum in which a - a*x/(x + y) has become a*share(y, x)."""
+    return _with_two_joined(graph, node, _share)
+
+
+def binary_entropy(graph: Graph, node: Node) -> Node | None:
+    """Return a sum in which a*sigmoid(x)*log_sigmoid(x) + a*sigmoid(-x)*log_sigmoid(-x) has become -a*logistic_entropy(x)."""
+    return _with_two_joined(graph, node, _entropy)
 
 
 def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:
@@ -114,6 +132,31 @@ def _centred(graph: Graph, first: Product, second: Product) -> Node | None:
                 rest = first.times(atom(one), -1)
                 if ratio(second.times(atom(other), -1), rest) == -1:
                     return power_product(graph, rest.times(atom(graph.simple("tanh", graph.simple("div", one.args[0], graph.const(2))))))
+    return None
+
+
+def _share(graph: Graph, first: Product, second: Product) -> Node | None:
+    for plain, other in ((first, second), (second, first)):
+        quotient = other.times(plain, -1)
+        for base, exponent in quotient.powers:
+            if exponent != -1 or base.op != "add":
+                continue
+            part = quotient.times(atom(base))
+            for x, y in (base.args, base.args[::-1]):
+                if ratio(part, product_of(graph, x)) == -1:
+                    return power_product(graph, plain.times(atom(graph.simple("share", y, x))))
+    return None
+
+
+def _entropy(graph: Graph, first: Product, second: Product) -> Node | None:
+    for base, exponent in first.powers:
+        if exponent == 1 and base.op == "log_sigmoid":
+            (x,) = base.args
+            opposite = graph.simple("neg", x)
+            sides = [atom(graph.simple("sigmoid", u)).times(atom(graph.simple("log_sigmoid", u))) for u in (x, opposite)]
+            rest = first.times(sides[0], -1)
+            if first.exponent(graph.simple("sigmoid", x)) == 1 and ratio(second.times(sides[1], -1), rest) == 1:
+                return power_product(graph, rest.times(atom(graph.simple("neg", graph.simple("logistic_entropy", x)))))
     return None
 
 

@@ -12,14 +12,18 @@ from losscompiler.stable import exponentials, log_sums, powers, quotients, two_t
 from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.common_factors import (
+    BINARY_ENTROPY,
     COMMON_FACTORS,
     LESS_EXPONENTIAL,
     LESS_HALF,
+    LESS_SHARE,
     LESS_SLOPE,
     OPPOSITES,
+    binary_entropy,
     common_factor,
     less_exponential,
     less_half,
+    less_share,
     less_slope,
     opposites,
 )
@@ -118,6 +122,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(log_sums.LOG_SUMS, lambda graph, parameters: LogSums(graph).elements),
     Transformation(log_sums.LOG_SHARES, lambda graph, parameters: LogSums(graph).rows),
     Transformation(OPPOSITES, _on(opposites)),
+    Transformation(BINARY_ENTROPY, _on(binary_entropy)),
     Transformation(log_sums.CANCELLED, _on(log_sums.cancelled)),
     # -- roots
     Transformation(quotients.LESS_ITS_PART, lambda graph, parameters: quotients.LessItsPart(graph, Signs(parameters)).apply),
@@ -149,6 +154,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(LESS_SLOPE, _on(less_slope)),
     Transformation(LESS_EXPONENTIAL, _on(less_exponential)),
     Transformation(LESS_HALF, _on(less_half)),
+    Transformation(LESS_SHARE, _on(less_share)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
