@@ -126,6 +126,10 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         close = np.abs(np.subtract(x, y)) < 0.5 * np.abs(below)
         return np.where(close, np.log1p(np.where(close, np.subtract(x, y), 0.0) / below), np.log(above / below))
 
+    def cosine_distance(a: Any, b: Any, c: Any, d: Any) -> Any:
+        inner, outer, size = a * c + b * d, a * d - b * c, np.hypot(a, b) * np.hypot(c, d)
+        return np.where(inner > 0, outer * outer / (size * (size + np.maximum(inner, 0.0))), 1 - inner / size)
+
     def along(function: Callable[..., Any]) -> Callable[..., Any]:
         def apply(node: Any, *operands: Any) -> Any:
             axis = node.attr("axis")
@@ -147,6 +151,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "weighted_logaddexp": weighted_logaddexp,
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
+        "cosine_distance": cosine_distance,
         "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "log_of_quotient": log_of_quotient,
         "relative_difference": lambda x, y: (np.asarray(x) - y) / y,
         "weighted_power": lambda x, y, weight: np.where(none(x, weight), 0.0, np.power(np.asarray(x, dtype=float), y)),
@@ -163,6 +168,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "log_expected_improvement": log_expected_improvement,
     }  # fmt: skip
     return {op: plain(function) for op, function in elementwise.items()} | {
+        "unit_vector": along(lambda x, axis: x / np.linalg.norm(x, axis=axis, keepdims=True)),
         "softmax_complement": along(softmax_complement), "log_softmax_complement": along(log_softmax_complement),
         "softmax_adjoint": along(softmax_adjoint), "log_softmax_adjoint": along(log_softmax_adjoint),
     }  # fmt: skip

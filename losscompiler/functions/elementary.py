@@ -168,6 +168,14 @@ ELEMENTARY: tuple[Function, ...] = (
         partials=("where(f > 0, x/f, 0)", "where(f > 0, y/f, 0)"), range=(0, inf), definition="sqrt(x**2 + y**2)", mpmath="hypot", keras="hypot",
         kink="x == 0 and y == 0", convention="the derivative at (0, 0) is 0",
     ),
+    Function(
+        name="cosine_distance", arguments=("a", "b", "c", "d"), summary="1 - (a*c + b*d)/(hypot(a, b)*hypot(c, d))", category=_POWER, internal=True,
+        partials=(
+            "b*(a*d - b*c)/(hypot(a, b)**3*hypot(c, d))", "-a*(a*d - b*c)/(hypot(a, b)**3*hypot(c, d))",
+            "d*(b*c - a*d)/(hypot(c, d)**3*hypot(a, b))", "-c*(b*c - a*d)/(hypot(c, d)**3*hypot(a, b))",
+        ),
+        domain=("hypot(a, b)*hypot(c, d) > 0",), range=(0, 2), definition="1 - (a*c + b*d)/(hypot(a, b)*hypot(c, d))", keras="cosine_distance",
+    ),
     # -- trigonometric
     Function(name="sin", arguments=("x",), summary="sine", category=_TRIG, partials=("cos(x)",), range=(-1, 1), sympy="sin", mpmath="sin", keras="sin"),
     Function(name="cos", arguments=("x",), summary="cosine", category=_TRIG, partials=("-sin(x)",), range=(-1, 1), sympy="cos", mpmath="cos", keras="cos"),

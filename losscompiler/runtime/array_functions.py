@@ -61,6 +61,11 @@ def norm(x, axis):
     return scale * ops.sqrt(ops.sum(ops.square(x / scale), axis=axis, keepdims=True))
 
 
+def unit_vector(x, axis):
+    """Return x divided by its Euclidean norm."""
+    return x / norm(x, axis)
+
+
 def argmax(x, axis):
     """Return the position of the largest element as a number; the axis stays with length 1."""
     return ops.cast(ops.argmax(x, axis=axis, keepdims=True), x.dtype)

@@ -10,7 +10,7 @@ import math
 
 from keras import ops
 
-from losscompiler.runtime.keras_functions import alike, in_float64, log1mexp, maximum, minimum
+from losscompiler.runtime.keras_functions import alike, hypot, in_float64, log1mexp, maximum, minimum
 from losscompiler.runtime.moment_functions import exp_mean, exp_moment
 from losscompiler.runtime.softmax_functions import logaddexp
 from losscompiler.runtime.special_functions import ndtr, wide_erfcx, wide_log_ndtr
@@ -77,6 +77,18 @@ def log_of_quotient(x, y, t, weight):
     extreme = (ops.abs(quotient) < 1e-30) | (ops.abs(quotient) > 1e30)
     far = ops.where(extreme, ops.log(ops.abs(above)) - ops.log(ops.abs(below)), ops.log(quotient))
     return ops.where(close, near, far)
+
+
+def cosine_distance(a, b, c, d):
+    """Return what the cosine of the angle between (a, b) and (c, d) lacks to 1; the products of four numbers take float64."""
+    return in_float64(wide_cosine_distance, a, b, c, d)
+
+
+def wide_cosine_distance(a, b, c, d):
+    """Return `cosine_distance`, by the sine of the angle where that is acute."""
+    inner, outer, size = a * c + b * d, a * d - b * c, hypot(a, b) * hypot(c, d)
+    acute = inner > 0.0
+    return ops.where(acute, (outer / size) * (outer / (size + ops.where(acute, inner, ops.zeros_like(inner)))), 1.0 - inner / size)
 
 
 def part_of_sum(x, y):

@@ -27,6 +27,7 @@ from losscompiler.stable.common_factors import (
     less_slope,
     opposites,
 )
+from losscompiler.stable.cosines import COSINE_DISTANCES, cosine_distance
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
@@ -136,6 +137,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
 
 FINISHING: tuple[Transformation, ...] = (
     Transformation(VON_MISES, _on(von_mises)),
+    Transformation(COSINE_DISTANCES, _on(cosine_distance)),
     Transformation(SEPARATED, _on(separated)),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),

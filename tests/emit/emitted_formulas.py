@@ -79,6 +79,7 @@ CASES = {
     "no_gradient": Case("prediction p, q\np*stop_gradient(q) + 0.1", {"p": numbers(3), "q": numbers(3, seed=1)}),
     "branches": Case("log(p) if p > 0 else where(y > 0, sqrt(p), 0.1*p)", {"y": -np.ones((4, 5)), "p": ROWS}),
     "one_number": Case("a*(y - p)**2 + log_ndtr(p) + erfcx(a) + i1e(p) + polygamma(1, a)", {"y": 1.0, "p": 0.3, "a": 2.5}),
+    "unit_vectors": Case("1 - sum(y*p)/(norm(y)*norm(p)) + a*p[0]", {"y": ROWS[::-1] + 1, "p": ROWS, "a": 0.3}),
     "vector_literal": Case("sum(p[:3]*[1, 0.1, 2])*[1, 3] + a*[a, 2]", {"p": ROWS, "a": 0.3}),
     "elementary": Case(
         "a = exp(p) + expm1(p) + log(p) + log1p(p) + log1mexp(-p) + sqrt(p) + cbrt(p) + log_cosh(p)\n"
