@@ -120,7 +120,9 @@ def without_empty_quotients(graph: Graph, roots: Sequence[Node]) -> dict[int, No
             done[node.index] = graph.over(node, args)
         else:
             weight = done.get(vanishing.index, vanishing)
-            done[node.index] = graph.simple("mul", args[0], graph.simple("weighted_reciprocal", args[1], weight))
+            # A quotient, and not the product with a reciprocal: that of two equal numbers is exactly 1.
+            none = graph.make("and", *(graph.make("eq", side, graph.const(0)) for side in (args[1], weight)))
+            done[node.index] = graph.simple("div", args[0], graph.make("where", none, graph.const(1), args[1]))
     return done
 
 
