@@ -139,7 +139,7 @@ def _share(graph: Graph, first: Product, second: Product) -> Node | None:
     for plain, other in ((first, second), (second, first)):
         quotient = other.times(plain, -1)
         for base, exponent in quotient.powers:
-            if exponent != -1 or base.op != "add":
+            if exponent != -1 or base.op != "add" or other.exponent(base) >= 0:
                 continue
             part = quotient.times(atom(base))
             for x, y in (base.args, base.args[::-1]):

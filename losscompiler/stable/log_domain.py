@@ -298,7 +298,7 @@ class LogDomain:
             return None
         terms = [scaled(self.graph, term.node, term.scale) for term in parts.terms]
         others = [term for term in terms if not self.signs.exponential(term)]
-        if len(others) == 1 and not others[0].constant and not self.signs.positive(others[0]):
+        if len(others) == 1 and not others[0].constant and not self.signs.positive(others[0], closed=False):
             (other,), (term,) = others, [term for term in terms if term not in others]
             weighted = self._weighted(term)
             return weighted and self.graph.simple("weighted_logaddexp", weighted[0], self.graph.const(0), weighted[1], other)

@@ -7,9 +7,9 @@ written, two reciprocals cancel.
 from __future__ import annotations
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import added, products_of, ratio
+from losscompiler.stable.cancelling import added, atom, products_of, ratio
 from losscompiler.stable.rules import Rule
-from losscompiler.stable.terms import power_product, product_of, sum_of, total
+from losscompiler.stable.terms import Product, power_product, product_of, sum_of, total
 
 LOG_QUOTIENTS = Rule(
     "log of a quotient of neighbours", "log((x + y)/(3 + y))", "log_of_quotient(x, 3, y, 1)", 0.1, 1e9,
@@ -19,6 +19,7 @@ BALANCED_LOGS = Rule(
     "log of x over 1 - exp", "log(x) - log1mexp(-2*x)", "-(log(2) + log_exp_mean(-2*x))", 1e-9, 80,
     "the derivative of the left side is a difference of 1/x and almost 1/x for small x",
 )  # fmt: skip
+_MOST_LOGS = 6
 _LOGS = ("log", "weighted_log", "log1p", "weighted_log1p")
 
 
@@ -44,6 +45,30 @@ def _difference_of_logs(graph: Graph, node: Node) -> Node | None:
                 joined = _joined(graph, _inside(graph, first.node), _inside(graph, second.node), weights[0][0]) if alike else None
                 if joined is not None:
                     return total(graph, parts.constant, [*parts.without({i, j}).parts, (first.scale, joined)])
+    return _difference_in_part(graph, products_of(graph, node))
+
+
+def _difference_in_part(graph: Graph, terms: list[Product]) -> Node | None:
+    """Return (r + y)*log(r + p) - r*log(r) with what the two coefficients share as the coefficient of one logarithm."""
+    logs = [(i, base) for i, term in enumerate(terms) for base, exponent in term.powers if base.op in _LOGS and exponent == 1]
+    if not 1 < len(logs) <= _MOST_LOGS:
+        return None
+    for i, first in logs:
+        outside = terms[i].times(atom(first), -1)
+        for whole in [base for base, exponent in outside.powers if exponent == 1 and base.op in ("add", "sub")]:
+            rest, shares = outside.times(atom(whole), -1), products_of(graph, whole)
+            for j, second in logs:
+                for k, share in enumerate(shares):
+                    if i == j or ratio(rest.times(share), terms[j].times(atom(second), -1)) != -1:
+                        continue
+                    joined = _joined(graph, _inside(graph, first), _inside(graph, second), power_product(graph, share))
+                    if joined is None:
+                        continue
+                    left = added(graph, [power_product(graph, part) for position, part in enumerate(shares) if position != k])
+                    log = graph.make(first.op, first.args[0], left) if first.op.startswith("weighted") else first
+                    kept = [term for position, term in enumerate(terms) if position not in (i, j)]
+                    kept += [rest.times(share).times(atom(joined)), rest.times(product_of(graph, left)).times(atom(log))]
+                    return added(graph, [power_product(graph, term) for term in kept])
     return None
 
 

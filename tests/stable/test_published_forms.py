@@ -35,7 +35,63 @@ def jensen_shannon(p: Any, q: Any) -> Any:
     return sum(share * log(2 * share / (a + b)) / 2 for a, b in sides for share in (a, b))
 
 
+def negative_binomial_deviance(y: Any, p: Any, r: Any) -> Any:
+    return 2 * (y * log(y / p) - (y + r) * log((y + r) / (p + r)))
+
+
 CASES = {
+    "negative binomial deviance of a predicted count at a tie": Case(
+        "prediction y, p, r\n2*(y*log(y/p) - (y + r)*log((y + r)/(p + r)))",
+        {"y": [1.0, 3.0, 2.0], "p": [1.0, 3.0, 2.125], "r": [1.0, 1000.0, 1.0]}, {}, negative_binomial_deviance,
+    ),
+    "negative binomial likelihood by single logarithms": Case(
+        "prediction y, p, r\n-(lgamma(y + r) - lgamma(r) - lgamma(y + 1) + r*log(r) + y*log(p) - (r + y)*log(r + p))",
+        {"y": [2.0, 1.0, 5.0], "p": [2.5, 0.125, 3.0], "r": [1e6, 1e7, 2.0]}, {},
+        lambda y, p, r: -(
+            mpmath.loggamma(y + r) - mpmath.loggamma(r) - mpmath.loggamma(y + 1) + r * log(r) + y * log(p) - (r + y) * log(r + p)
+        ).real,
+    ),
+    "Geman-McClure loss of an outlier": Case(
+        "prediction p, c\nr = y - p\nc**2*r**2/(c**2 + r**2)/2", {"y": [0.0, 1.0], "p": [1e10, 0.5], "c": [1.0, 2.0]}, {},
+        lambda y, p, c: c**2 * (y - p) ** 2 / (c**2 + (y - p) ** 2) / 2,
+    ),
+    "logistic distribution at its mode": Case(
+        "prediction p, s\nz = (y - p)/s\nz + log(s) + 2*log(1 + exp(-z))", {"y": [0.0, 1.0], "p": [1e-18, 3.0], "s": [4.0, 0.5]}, {},
+        lambda y, p, s: (y - p) / s + log(s) + 2 * log(1 + exp(-(y - p) / s)),
+    ),
+    "ranked probability score of a normal distribution by its distribution function": Case(
+        "prediction p, s\nz = (y - p)/s\ns*(z*(2*ndtr(z) - 1) + 2/sqrt(2*pi)*exp(-z**2/2) - 1/sqrt(pi))",
+        {"y": [0.0, 1.0], "p": [1e-18, 3.0], "s": [4.0, 0.5]}, {},
+        lambda y, p, s: (y - p) * mpmath.erf((y - p) / s / mpmath.sqrt(2))
+        + s * (mpmath.sqrt(2 / mpmath.pi) * exp(-(((y - p) / s) ** 2) / 2) - 1 / mpmath.sqrt(mpmath.pi)),
+    ),
+    "smooth absolute value far out": Case(
+        "prediction p, a\nr = y - p\nlog(exp(a*r) + exp(-a*r))/a", {"y": [0.0, -2.5, 1.0], "p": [10.0, 2.0, 1.5], "a": [2.0, 4.0, 0.5]}, {},
+        lambda y, p, a: abs(y - p) + mpmath.log1p(exp(-2 * a * abs(y - p))) / a,
+    ),
+    "margin with a sharpness and an offset": Case(
+        "prediction p, g, b\n-log(1/(1 + exp(-(g*y*p + b))))/g",
+        {"y": [-1.0, 1.0], "p": [20.0, 3.0], "g": [2.0, 0.5], "b": [0.0, -1.0]}, {},
+        lambda y, p, g, b: log(1 + exp(-(g * y * p + b))) / g,
+    ),
+    "von Mises distribution of a large concentration": Case(
+        "prediction p, s\nk = exp(s)\nlog(i0(k)) - k*cos(y - p)",
+        {"y": [1.0, 1.0, 2.0], "p": [1.0, 1.0000001, 0.5], "s": [50.0, 30.0, -1.0]}, {},
+        lambda y, p, s: log(besseli(0, exp(s))) - exp(s) * mpmath.cos(y - p),
+    ),
+    "entropy of a logit that underflows": Case(
+        "prediction p\ns = 1/(1 + exp(-p))\n-s*log(s) - (1 - s)*log(1 - s)", {"p": [88.0, -88.0, 0.5]}, {},
+        lambda p: log(1 + exp(-abs(p))) + abs(p) / (1 + exp(abs(p))),
+    ),
+    "asymmetric loss without a margin": Case(
+        "param m in [0, 1) = 0.05\ns = 1/(1 + exp(-p))\nsm = max(s - m, 0)\n-(1 - y)*sm**2*log(1 - sm)",
+        {"y": [0.0, 0.0], "p": [300.0, 2.0]}, {"m": 0.0},
+        lambda y, p, m: -(1 - y) * (1 / (1 + exp(-p)) - m) ** 2 * log(m + 1 / (1 + exp(p))),
+    ),
+    "generalised Pareto distribution with the logarithm of a scale": Case(
+        "prediction s, x\ns + (1/x + 1)*log(1 + x*y*exp(-s))", {"y": [1.0, 2.0, 0.5], "s": [0.5, -3.0, 1.0], "x": [1e-12, 1e-3, 0.5]}, {},
+        lambda y, s, x: s + (1 / x + 1) * mpmath.log1p(x * y * exp(-s)),
+    ),
     "Jensen-Shannon divergence of logits": Case(
         "prediction p, q\na = 1/(1 + exp(-p))\nb = 1/(1 + exp(-q))\nm = (a + b)/2\n"
         "(a*log(a/m) + b*log(b/m) + (1 - a)*log((1 - a)/(1 - m)) + (1 - b)*log((1 - b)/(1 - m)))/2",
@@ -165,6 +221,44 @@ def test_value_and_gradients(name: str) -> None:
                     np.testing.assert_allclose(np.ravel(found.gradients[key])[row], float(slope), rtol=1e-4, atol=STEP_ERROR, err_msg=key)
     for key, total in totals.items():
         np.testing.assert_allclose(float(found.gradients[key]), float(total), rtol=1e-4, atol=STEP_ERROR, err_msg=key)
+
+
+def test_the_slope_of_a_power_where_a_logarithm_vanishes() -> None:
+    """Of p**g*log(1 - p) it is about -(1 + g)*p**g, and so 0 at p = 0 also for g < 1."""
+    loss = lc.compile_loss("prediction y, p, g\n-y*(1 - p)**g*log(p) - (1 - y)*p**g*log(1 - p)", findings="ignore")
+    found = loss.value_and_gradients({"y": [0.0, 1.0], "p": [0.0, 1.0], "g": [0.5, 0.5]})
+    np.testing.assert_array_equal(found.value, 0)
+    np.testing.assert_array_equal(found.gradients["p"], 0)
+
+
+def test_logarithms_of_close_numbers_far_from_1() -> None:
+    """Of two numbers that are close, rounding them may change what their logarithms differ by, but not by more."""
+    y = np.float32(1e-20) * np.arange(1, 9, dtype="float32")
+    p = y * (1 + np.float32(2.0**-22))
+    found = lc.compile_loss("(log(y) - log(p))**2", findings="ignore").value_and_gradients({"y": y, "p": p})
+    difference = np.log1p((y.astype(float) - p) / p)
+    np.testing.assert_allclose(found.value, difference**2, atol=4 * 2.0**-23 * np.abs(difference).max())
+    np.testing.assert_allclose(found.gradients["p"] * p, -2 * difference, atol=4 * 2.0**-23)
+
+
+@pytest.mark.parametrize("formula", ["1 - sum(y*p)/(norm(y)*norm(p))", "1 - sum(y*p)/(sqrt(sum(y**2))*sqrt(sum(p**2)))"])
+def test_the_cosine_distance_of_parallel_vectors(formula: str) -> None:
+    y = np.array([[1.0, 3.0], [0.1, -2.0], [0.0, 5.0]], "float32")
+    found = lc.compile_loss(formula, findings="ignore").value_and_gradients({"y": y, "p": y})
+    np.testing.assert_array_equal(found.value, 0)
+    np.testing.assert_array_equal(found.gradients["p"], 0)
+
+
+def test_the_cosine_distance_of_two_components() -> None:
+    """Against the angle between the vectors; what turns nothing has a slope of exactly 0."""
+    loss = lc.compile_loss("prediction a, b, c, d\n1 - (a*c + b*d)/(sqrt(a**2 + b**2)*sqrt(c**2 + d**2))", findings="ignore")
+    a, b, c, d = (np.array(x) for x in ([1.0, 0.0, 1.0, -2.0], [1.0, 1e-6, 2.0, 1.0], [3.0, 3.0, 1.0, 3.0], [3.0, 1000.0, 2.001, 1.0]))
+    b, d = b.astype("float32").astype(float), d.astype("float32").astype(float)
+    found = loss.value_and_gradients(dict(zip("abcd", (a, b, c, d), strict=True)))
+    angle = np.arctan2(a * d - b * c, a * c + b * d)
+    np.testing.assert_allclose(found.value, 2 * np.sin(angle / 2) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["a"], np.sin(angle) * b / (a**2 + b**2), rtol=1e-6)
+    assert found.value[0] == found.gradients["a"][0] == found.gradients["b"][1] == 0
 
 
 def test_at_the_singular_points_themselves() -> None:
