@@ -14,10 +14,9 @@ from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
 from losscompiler.stable.weights import without_empty_quotients
 
-_OF_DERIVATIVES = tuple(
-    rule for rule in RULES if rule.name == "difference of sigmoids" or (rule.pattern.startswith("log(") and rule.y is None)
-)
-"""What derivation may bring in: logarithms of bases, and two sigmoids where terms between them have cancelled."""
+_BY_DERIVATION = ("difference of sigmoids", "cosine by a sine", "cosine by the size of a sine")
+_OF_DERIVATIVES = tuple(rule for rule in RULES if rule.name in _BY_DERIVATION or (rule.pattern.startswith("log(") and rule.y is None))
+"""What derivation may bring in: logarithms of bases, slopes of arcs, and two sigmoids where terms between them have cancelled."""
 
 _DEEPEST = 8
 """How often what a rule makes may itself be rewritten."""

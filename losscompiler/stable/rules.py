@@ -43,6 +43,7 @@ _HALF_ANGLE = "half-angle formula; the difference cancels near 0"
 _TAIL = "the difference cancels where the distribution function is 1"
 _BESSEL = "Amos 1974; i0(x) and i1(x) overflow for x > 91 in float32"
 _ORDERED = "the difference of two tails cancels where both are close to 1"
+_SINE = "the difference cancels where the sine is close to 1"
 _KINK = "the kinks of both terms at 0 cancel, which conventions for their derivatives do not"
 _NORM = "the derivative of the left side is 0/0 at 0"
 
@@ -152,6 +153,8 @@ RULES: tuple[Rule, ...] = (
     Rule("difference of erf", "erf(y) - erf(x)", "2*ndtr_difference(sqrt(2)*x, sqrt(2)*y)", -80, 80, _ORDERED, (-9, 9)),
     Rule("difference of tanh", "tanh(y) - tanh(x)", "2*sigmoid_difference(2*x, 2*y)", -80, 80, _ORDERED, (-9, 9)),
     Rule("log of a difference of ndtr", "log(ndtr_difference(x, y))", "log_ndtr_difference(x, y)", -80, -9.5, _ORDERED, (-9, 80)),
+    Rule("cosine by a sine", "sqrt(1 - sin(x)**2)", "abs(cos(x))", -80, 80, _SINE),
+    Rule("cosine by the size of a sine", "sqrt(1 - abs(sin(x))**2)", "abs(cos(x))", -80, 80, _SINE),
     Rule("inverse hyperbolic cosine near 1", "acosh(1 + x)", "2*asinh(sqrt(x/2))", 1e-9, 1e9, "the digits of a small x are lost in 1 + x"),
     # -- Bessel functions
     Rule("log of i0", "log(i0(x))", "log_i0(x)", -80, 80, _BESSEL),

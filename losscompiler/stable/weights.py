@@ -107,6 +107,7 @@ class WeightedLogs:
 def without_empty_quotients(graph: Graph, roots: Sequence[Node]) -> dict[int, Node]:
     """Return, for every node below the roots, what stands in its place where y/p, whose logarithm y multiplies, is 0 for y = p = 0."""
     nodes = reachable(roots)
+    shares = {share.index: node.args[1] for node in nodes if node.op == "weighted_log" for share in _shares_of_weight(graph, *node.args)}
     inside = [node.args[0].args for node in nodes if node.op == "weighted_log" and _vanishes_with_weight(graph, *node.args)]
     empty: dict[int, list[Node]] = {}
     for above, below in inside:
@@ -116,14 +117,26 @@ def without_empty_quotients(graph: Graph, roots: Sequence[Node]) -> dict[int, No
         args = [done[arg.index] for arg in node.args]
         among = empty.get(node.args[1].index, []) if node.op == "div" else []
         vanishing = next((above for above in among if _share_a_factor(graph, node.args[0], above)), None)
-        if vanishing is None:
+        if node.index in shares:
+            x, y = args
+            done[node.index] = graph.simple("div", x, _unless_none(graph, graph.simple("add", x, y), done[shares[node.index].index]))
+        elif vanishing is None:
             done[node.index] = graph.over(node, args)
         else:
             weight = done.get(vanishing.index, vanishing)
-            # A quotient, and not the product with a reciprocal: that of two equal numbers is exactly 1.
-            none = graph.make("and", *(graph.make("eq", side, graph.const(0)) for side in (args[1], weight)))
-            done[node.index] = graph.simple("div", args[0], graph.make("where", none, graph.const(1), args[1]))
+            done[node.index] = graph.simple("div", args[0], _unless_none(graph, args[1], weight))
     return done
+
+
+def _unless_none(graph: Graph, below: Node, weight: Node) -> Node:
+    """Return a denominator, and 1 where it and the weight are 0: a quotient of equal numbers is then exactly 1 elsewhere."""
+    none = graph.make("and", *(graph.make("eq", side, graph.const(0)) for side in (below, weight)))
+    return graph.make("where", none, graph.const(1), below)
+
+
+def _shares_of_weight(graph: Graph, inside: Node, weight: Node) -> list[Node]:
+    """Return the factors x/(x + y) of which x and the weight have a factor in common."""
+    return [base for base, _ in product_of(graph, inside).powers if base.op == "share" and _share_a_factor(graph, base.args[0], weight)]
 
 
 def _vanishes_with_weight(graph: Graph, inside: Node, weight: Node) -> bool:
