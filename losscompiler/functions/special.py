@@ -137,6 +137,11 @@ SPECIAL: tuple[Function, ...] = (
         name="binet", arguments=("k", "x"), category=_GAMMA, whole="k", partials=("0", "binet(k + 1, x)"), domain=("x > 0",), keras="binet",
         summary="k-th derivative of lgamma(x) - ((x - 1/2)*log(x) - x + log(2*pi)/2), what Stirling's formula leaves out; k is a number",
     ),
+    Function(
+        name="inverse_binet", arguments=("k", "x"), category=_GAMMA, whole="k", partials=("0", "inverse_binet(k + 1, x)"), domain=("x > 0",),
+        summary="k-th derivative of binet(0, 1/x), also at x = 0, where Stirling's formula is exact; k is a number", keras="inverse_binet",
+        internal=True,
+    ),
     # -- Bessel
     Function(
         name="i0", arguments=("x",), summary="modified Bessel function of order 0", category=_BESSEL, partials=("i1(x)",), range=(1, inf),

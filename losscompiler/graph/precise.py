@@ -7,6 +7,7 @@ Values outside a function's real domain are NaN, poles and overflows are infinit
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
@@ -191,6 +192,26 @@ class Arithmetic:
         leading = self.context.factorial(k - 2) / x ** (k - 1) + self.context.factorial(k - 1) / (2 * x**k)
         return self.polygamma(k - 1, x) - (-1) ** int(k) * leading
 
+    def inverse_binet(self, k: Any, x: Any) -> Any:
+        """Return the k-th derivative of ``binet(0, 1/x)``, by that of Stirling's series where its terms fall fast enough."""
+        k = int(k)
+        if x < 0:
+            return self.nan
+        bits = self.context.prec
+        total, term, n = self.number(0), self.number(0), 1
+        while n < 2 * bits:
+            number = self.context.bernoulli(n + 1) / (n * (n + 1))
+            term = self.context.ff(n, k) * number * x ** (n - k) if n >= k else self.number(0)
+            total += term
+            if n > k and abs(term) <= self.context.ldexp(abs(total), -bits):
+                return total
+            n += 2
+        if k == 0:
+            return self.binet(0, 1 / x)
+        chain = [math.comb(k - 1, j - 1) * math.factorial(k) // math.factorial(j) for j in range(1, k + 1)]
+        with self.context.workprec(2 * bits):
+            return (-1) ** k * sum(number * x ** -(k + j) * self.binet(j, 1 / x) for j, number in enumerate(chain, 1))
+
     def guarded(self, name: str) -> Callable[..., Any]:
         """Return an mpmath function whose argument is kept where its value has a reasonable exponent."""
         function = getattr(self.context, name)
@@ -225,7 +246,8 @@ def _elementwise(arithmetic: Arithmetic, op: str) -> Callable[..., Any]:
         "maximum": lambda x, y: arithmetic.nan if x != x or y != y else max(x, y),
         "minimum": lambda x, y: arithmetic.nan if x != x or y != y else min(x, y),
         "i0": lambda x: arithmetic.guarded("besseli")(0, x), "i1": lambda x: arithmetic.guarded("besseli")(1, x),
-        "polygamma": arithmetic.polygamma, "binet": arithmetic.binet, "erfcx": arithmetic.erfcx,
+        "polygamma": arithmetic.polygamma, "binet": arithmetic.binet,
+        "inverse_binet": arithmetic.inverse_binet, "erfcx": arithmetic.erfcx,
         "polygamma_difference": lambda n, x, d: arithmetic.polygamma(n, x + d) - arithmetic.polygamma(n, x),
         "i0e": lambda x: arithmetic.scaled_bessel(0, x), "i1e": lambda x: arithmetic.scaled_bessel(1, x),
         "exp_moment": arithmetic.exp_moment, "log1p_moment": arithmetic.log1p_moment,

@@ -28,6 +28,7 @@ from losscompiler.stable.common_factors import (
     opposites,
 )
 from losscompiler.stable.cosines import COSINE_DISTANCES, cosine_distance
+from losscompiler.stable.dispersions import DISPERSIONS, of_dispersion
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
@@ -104,6 +105,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(LOG_COSH, lambda graph, parameters: Remainders(graph).log_cosh),
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
+    Transformation(DISPERSIONS, _on(of_dispersion)),
     # -- products
     Transformation(exponentials.POWERS, lambda graph, parameters: Exponentials(graph, parameters).power),
     Transformation(exponentials.SPREAD, lambda graph, parameters: Exponentials(graph, parameters).spread),

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 from mpmath import besseli, exp, log
 
 import losscompiler as lc
@@ -234,6 +235,30 @@ def test_an_asymmetric_loss_without_a_margin() -> None:
     share, softplus = scipy.special.expit(p), np.logaddexp(p, 0)
     np.testing.assert_allclose(found.value, share**2 * softplus, rtol=1e-6)
     np.testing.assert_allclose(found.gradients["p"], share**3 + 2 * share**2 * scipy.special.expit(-p) * softplus, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "lgamma(1/a) + lgamma(y + 1) - lgamma(y + 1/a) + (y + 1/a)*log(1 + a*p) - y*log(a*p)",
+        "r = 1/a\nlgamma(r) + lgamma(y + 1) - lgamma(y + r) + r*log(1 + a*p) - y*log(a*p/(1 + a*p))",
+    ],
+)
+@pytest.mark.parametrize("symbols", ["param a >= 0 = 1", "prediction p, a"])
+def test_the_negative_binomial_distribution_without_dispersion(symbols: str, formula: str) -> None:
+    """It is Poisson's; its slope by the dispersion is (y - (y - p)**2)/2 there (Lawless 1987). Elsewhere it is SciPy's."""
+    loss = lc.compile_loss(f"target y\n{symbols}\n{formula}", findings="ignore")
+    y, p = np.array([12.0, 0.0, 3.0]), np.array([1.75, 0.5, 4.0])
+    for a in (0.0, 1e-20, 0.5):
+        whole = "param" in symbols
+        found = loss.value_and_gradients({"y": y, "p": p} | ({} if whole else {"a": np.full(3, a)}), {"a": a} if whole else {})
+        if a < 0.1:
+            np.testing.assert_allclose(found.value, -scipy.stats.poisson.logpmf(y, p), rtol=1e-6)
+            slopes = (y - (y - p) ** 2) / 2
+            np.testing.assert_allclose(found.gradients["a"], slopes.sum() if whole else slopes, rtol=1e-6)
+            np.testing.assert_allclose(found.gradients["p"], 1 - y / p, rtol=1e-6)
+        else:
+            np.testing.assert_allclose(found.value, -scipy.stats.nbinom.logpmf(y, 1 / a, 1 / (1 + a * p)), rtol=1e-6)
 
 
 def test_logarithms_of_close_numbers_far_from_1() -> None:
