@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.terms import Product, chained, product_of, sum_of
@@ -62,9 +63,14 @@ def cancels(one: Product, other: Product) -> bool:
 
 def products_of(graph: Graph, root: Node) -> list[Product]:
     """Return the terms of a sum as products."""
+    return list(_products_of(graph, root))
+
+
+@lru_cache(maxsize=32)
+def _products_of(graph: Graph, root: Node) -> tuple[Product, ...]:
     parts = sum_of(graph, root)
     found = [product_of(graph, term.node).times(Product(term.scale, ())) for term in parts.terms]
-    return [*found, Product(parts.constant, ())] if parts.constant else found
+    return (*found, Product(parts.constant, ())) if parts.constant else tuple(found)
 
 
 def added(graph: Graph, parts: Iterable[Node]) -> Node:

@@ -137,11 +137,10 @@ def _centred(graph: Graph, first: Product, second: Product) -> Node | None:
 
 def _share(graph: Graph, first: Product, second: Product) -> Node | None:
     for plain, other in ((first, second), (second, first)):
-        quotient = other.times(plain, -1)
-        for base, exponent in quotient.powers:
-            if exponent != -1 or base.op != "add" or other.exponent(base) >= 0:
+        for base, exponent in other.powers:
+            if exponent >= 0 or base.op != "add" or exponent - plain.exponent(base) != -1:
                 continue
-            part = quotient.times(atom(base))
+            part = other.times(plain, -1).times(atom(base))
             for x, y in (base.args, base.args[::-1]):
                 if ratio(part, product_of(graph, x)) == -1:
                     return power_product(graph, plain.times(atom(graph.simple("share", y, x))))

@@ -44,18 +44,18 @@ class MomentSums:
             for base, exponent in first.powers:
                 if exponent != 1 or base.op not in _NEIGHBOURS:
                     continue
+                k = int(str(base.args[0].value))
+                neighbour = self.graph.make(base.op, self.graph.const(k + 1), base.args[1])
                 for j, second in enumerate(found):
-                    value = self._added(base, first, second) if i != j else None
+                    value = self._added(k, base, neighbour, first, second) if second.exponent(neighbour) == 1 else None
                     if value is not None:
                         others = [power_product(self.graph, term) for position, term in enumerate(found) if position not in (i, j)]
                         return added(self.graph, [value, *others])
         return None
 
-    def _added(self, base: Node, first: Product, second: Product) -> Node | None:
-        k = int(str(base.args[0].value))
+    def _added(self, k: int, base: Node, neighbour: Node, first: Product, second: Product) -> Node | None:
         power, number, text = _NEIGHBOURS[base.op]
         inner = product_of(self.graph, base.args[1])
-        neighbour = self.graph.make(base.op, self.graph.const(k + 1), base.args[1])
         common = first.times(atom(base), -1)
         if ratio(second.times(atom(neighbour), -1), common.times(raised(inner, power))) != number(k):
             return None

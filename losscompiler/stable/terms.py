@@ -85,7 +85,7 @@ def single(node: Node) -> Product:
     return Product(Fraction(1), ((node, Fraction(1)),))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def product_of(graph: Graph, root: Node) -> Product:
     """Return a node as a product; one that has very many factors is its own only factor."""
     coefficient = Fraction(1)
@@ -170,7 +170,7 @@ def scaled(graph: Graph, node: Node, factor: Fraction) -> Node:
     return node if factor == 1 else graph.simple("mul", graph.const(factor), node)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def sum_of(graph: Graph, root: Node) -> Sum:
     """Return a node as a sum; of one with very many terms the last ones are told apart."""
     constant = Fraction(0)
