@@ -105,11 +105,18 @@ class Removable:
         return None
 
     def _unless_small(self, vanishing: _Vanishing, whole: Product, result: Node, otherwise: Node) -> Node:
-        """Return a form that is used unless (1 + x)**e is small, if x will be taken out of log1p(x) as well.
+        """Return a form that is used unless the powers are small of which it takes 1.
+
+        Of x**e - y**e the ones cancel where both powers are small. And x may be taken out of log1p(x) in (1 + x)**e - 1 as well.
 
         Differentiated by x, z*log1p_moment(0, x)*exp_moment(0, e*log1p(x)) with x = z/s is left of four integrals that cancel
         where (1 + x)**e, which their sum is, is small. Nothing is 0/0 there, so that the power may stay.
         """
+        exponents = [smooth.args[-1] for _, smooth, _ in vanishing.parts if smooth.op == "exp_moment"]
+        if len(exponents) == len(vanishing.parts) == 2 and not any(map(self.signs.nonnegative, exponents)):
+            self.kept.add(otherwise.index)
+            small = [self.graph.make("lt", exponent, self.graph.const(-1)) for exponent in exponents]
+            return self.graph.simple("where", self.graph.make("and", *small), otherwise, result)
         for _, smooth, _ in vanishing.parts:
             exponent = smooth.args[-1] if smooth.op == "exp_moment" else smooth
             if self.signs.nonnegative(exponent):
