@@ -10,7 +10,7 @@ does not mend what was probed is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -127,6 +127,10 @@ class _Mender:
                     current = change
                     words = f"power series in {_offset(name, centre)} where its last terms are negligible"
                     done.append((_rule(name, centre, words), self.loss.loss))
+                tied = self._at_tie(name, centre, current) if after and centre.op == "symbol" else None
+                if tied is not None and probe.wrong(self.roots(tied)) < after:
+                    current, after = tied, probe.wrong(self.roots(tied))
+                    done.append((_rule(name, centre, "what it is there, by its slopes"), self.loss.loss))
                 if after:
                     left.append((name, centre, probe))
         for name, centre, probe in left:
@@ -209,6 +213,27 @@ class _Mender:
         self.indifferent.add(close.index)
         return graph.make("where", close, _total(graph, list(terms.values())[::-1]), current)
 
+    def _at_tie(self, name: str, centre: Node, current: Node) -> Node | None:
+        """Return the loss by its first coefficients where two symbols are exactly equal.
+
+        What vanishes there leaves noise, as in the slope of log(mean(x**a))/a by a.
+        """
+        graph = self.graph
+        expansion = Expansion(graph, name, centre, self.prober.vanishing(), _MOST_ADDED, frozenset(self.indifferent))
+        try:
+            if expansion.lowest(current) < 0:
+                return None
+            coefficients = [expansion.coefficient(current, order) for order in range(3)]
+        except (NotAnalyticError, RecursionError):
+            return None
+        symbol = next(node for node in reachable([self.loss.loss]) if node.op == "symbol" and node.name == name)
+        offset, total = graph.simple("sub", symbol, centre), graph.const(0)
+        for coefficient in coefficients[::-1]:
+            total = graph.simple("mul", total, offset)
+            if coefficient is not None:
+                total = graph.simple("add", total, self._without_idle(coefficient, self.loss.variables))
+        return graph.make("where", graph.make("eq", symbol, centre), total, current)
+
     def _close(self, terms: dict[int, Node], offset: Node, centre: Node) -> Node:
         """Return the condition under which the last terms of a series are negligible."""
         graph = self.graph
@@ -233,20 +258,26 @@ class _Mender:
         finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
         return graph.make("and", graph.make("and", negligible, finite), graph.make("le", distance, reach))
 
-    def _without_idle(self, coefficient: Node) -> Node:
-        """Return a coefficient with the parameters that it does not depend on set to a number.
+    def _without_idle(self, coefficient: Node, names: Collection[str] = ()) -> Node:
+        """Return a coefficient with the parameters, and the symbols named, that it does not depend on set to a number.
 
         What cancels in exact arithmetic leaves noise in floating point, and in a derivative that noise may be all there is.
         """
         const, simple = self.graph.const, self.graph.simple
-        symbols = [node for node in reachable([coefficient]) if node.op == "symbol" and node.name in self.loss.parameters]
-        for node in symbols:
+        symbols = [node for node in reachable([coefficient]) if node.op == "symbol"]
+        for node in [node for node in symbols if node.name in names or (node.name in self.loss.parameters and node.axes == ax.SCALAR)]:
             elsewhere = simple("add", simple("mul", node, const(Fraction(7, 8))), const(Fraction(1, 64)))
             other = rebuilt(self.graph, coefficient, simple, {node.name: elsewhere})
-            if node.axes == ax.SCALAR and self.prober.vanishing()(simple("sub", coefficient, other)):
-                usual = const(Fraction(float(self.prober.points.samples.start(node.name))))
+            if self.prober.vanishing()(simple("sub", coefficient, other)):
+                usual = const(Fraction(self._usual(node.name or "")))
                 coefficient = rebuilt(self.graph, coefficient, simple, {node.name: usual})
         return coefficient
+
+    def _usual(self, name: str) -> float:
+        """Return the value at which a parameter starts, or one that data may have."""
+        if name in self.loss.parameters:
+            return float(self.prober.points.samples.start(name))
+        return float(self.prober.rows[0][name])
 
     def _beside(self, name: str, centre: Node, current: Node, nudge: float) -> Node:
         """Return the loss with the symbol moved a little where it lies exactly on the centre; its derivative is kept."""

@@ -261,6 +261,31 @@ def test_the_negative_binomial_distribution_without_dispersion(symbols: str, for
             np.testing.assert_allclose(found.value, -scipy.stats.nbinom.logpmf(y, 1 / a, 1 / (1 + a * p)), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("formula", "slope"),
+    [
+        ("((y**a + p**a)/2)**(1/a)", lambda y: 0.5),
+        ("log((exp(a*y) + exp(a*p))/2)/a", lambda y: 0.5),
+        ("log(0.25*y**a + 0.75*p**a)/a", lambda y: 0.25 / y),
+    ],
+)
+def test_a_mean_of_equal_numbers_does_not_depend_on_its_order(formula: str, slope: Callable[[Any], Any]) -> None:
+    y = np.array([1.7, 0.3, 12.0, 1000.0, 0.9], "float32")
+    a = np.array([1.2, -0.4, 3.0, -0.01, 0.3], "float32")
+    found = lc.compile_loss(f"prediction y, p, a\n{formula}", findings="ignore").value_and_gradients({"y": y, "p": y, "a": a})
+    np.testing.assert_array_equal(found.gradients["a"], 0)
+    np.testing.assert_allclose(found.gradients["y"], slope(y), rtol=1e-6)
+
+
+def test_a_power_mean_of_small_powers() -> None:
+    """(y**b - p**b)/b of two small powers: of the ones that are taken off them nothing is left."""
+    loss = lc.compile_loss("prediction y, p, b\n(y**b - p**b)/(b*(b - 1)) - p**(b - 1)*(y - p)/(b - 1)", findings="ignore")
+    y, p, b = 1e-10, 3e-10, 3.0
+    found = loss.value_and_gradients({"y": [y], "p": [p], "b": [b]})
+    np.testing.assert_allclose(found.value, (y**3 - p**3) / 6 - p**2 * (y - p) / 2, rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["y"], (y**2 - p**2) / 2, rtol=1e-6)
+
+
 def test_logarithms_of_close_numbers_far_from_1() -> None:
     """Of two numbers that are close, rounding them may change what their logarithms differ by, but not by more."""
     y = np.float32(1e-20) * np.arange(1, 9, dtype="float32")

@@ -56,7 +56,7 @@ CASES = {
     ),
     "box_cox_difference": Case(
         "param l >= 0\nparam c > 0\nparam d > 0\n(c**l - d**l)/l*p",
-        "(log(c)*exp_moment(0, l*log(c)) - log(d)*exp_moment(0, l*log(d)))*p",
+        "((c**l - d**l)/l if l*log(c) < -1 and l*log(d) < -1 else log(c)*exp_moment(0, l*log(c)) - log(d)*exp_moment(0, l*log(d)))*p",
         {"p": 2.0, "l": 0.0, "c": 3.0, "d": 0.5}, ("l",),
     ),
     "generalized_crossentropy": Case(
