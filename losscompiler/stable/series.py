@@ -16,17 +16,13 @@ from losscompiler.graph import axes as ax
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.source import Source
+from losscompiler.stable.close_conditions import CloseConditions, NotAnalyticError
 from losscompiler.stable.terms import coefficients, power_product, product_of, sum_of, total
 
 _HIGHEST_ZERO = 4
 """Order up to which a denominator may vanish."""
 _COUNTS = frozenset({"count", "eye_like"})
 """Functions of a shape alone."""
-_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
-
-
-class NotAnalyticError(Exception):
-    """The expression has no power series at the point, or none that this arithmetic finds."""
 
 
 class Expansion:
@@ -52,10 +48,10 @@ class Expansion:
         self.centre = centre
         self.vanishes = vanishes
         self.most = len(graph) + most
-        self.indifferent = indifferent
         self._coefficients: dict[tuple[int, int], Node | None] = {}
         self._lowest: dict[int, int] = {}
         self._moving: dict[int, bool] = {}
+        self._conditions = CloseConditions(graph, self._moves, self._start_of, vanishes, indifferent)
         self._builder = ExpressionBuilder(graph, Source(""), _no_name, graph.simple, internal=True)
 
     def coefficient(self, node: Node, order: int) -> Node | None:
@@ -103,6 +99,9 @@ class Expansion:
                 if rate is not None:
                     found.append(self.graph.simple("mul", rate, _logarithm(self.graph, node.args[0])))
         return list(dict.fromkeys(found))
+
+    def _start_of(self, node: Node) -> Node:
+        return self.coefficient(node, 0) or self.graph.const(0)
 
     # -- orders
     def _lowest_of(self, node: Node) -> int:
@@ -237,7 +236,7 @@ class Expansion:
 
     def _choice(self, node: Node, order: int) -> Node | None:
         condition, then, otherwise = node.args
-        holds = self._at_centre(condition)
+        holds = self._conditions.at_centre(condition)
         if isinstance(holds, bool):
             return self.coefficient(then if holds else otherwise, order)
         left, right = self.coefficient(then, order), self.coefficient(otherwise, order)
@@ -245,47 +244,6 @@ class Expansion:
             return None
         zero = self.graph.const(0)
         return self.graph.simple("where", holds, left or zero, right or zero)
-
-    def _at_centre(self, condition: Node) -> Node | bool:
-        """Return a condition close to the centre; it must not change there, but for the equality that singles out the centre."""
-        if not self._moves(condition) or condition.index in self.indifferent:
-            return condition
-        if condition.op in _COMPARISONS:
-            left, right = (self.coefficient(arg, 0) or self.graph.const(0) for arg in condition.args)
-            if left is right or self.vanishes(self.graph.simple("sub", left, right)):
-                if condition.op in ("eq", "ne"):
-                    return condition.op == "ne"
-                raise NotAnalyticError
-            decided = _compared(condition.op, left, right)
-            return self.graph.simple(condition.op, left, right) if decided is None else decided
-        if condition.op in ("and", "or"):
-            return self._decided(condition)
-        if condition.op == "not":
-            return self._combined("not", [self._at_centre(condition.args[0])])
-        raise NotAnalyticError
-
-    def _decided(self, condition: Node) -> Node | bool:
-        """Return two conditions combined; that one of them changes at the centre does not matter where the other decides."""
-        parts: list[Node | bool] = []
-        for part in condition.args:
-            try:
-                parts.append(self._at_centre(part))
-            except NotAnalyticError:
-                continue
-        if len(parts) < len(condition.args) and (condition.op == "or") not in [part for part in parts if isinstance(part, bool)]:
-            raise NotAnalyticError
-        return self._combined(condition.op, parts)
-
-    def _combined(self, op: str, parts: list[Node | bool]) -> Node | bool:
-        """Return conditions combined, of which some are known."""
-        nodes = [part for part in parts if not isinstance(part, bool)]
-        known = [part for part in parts if isinstance(part, bool)]
-        if op == "not":
-            return self.graph.simple("not", nodes[0]) if nodes else not known[0]
-        deciding = op == "or"
-        if deciding in known or not nodes:
-            return deciding if deciding in known else not deciding
-        return nodes[0] if len(nodes) == 1 else self.graph.simple(op, *nodes)
 
     def _function(self, node: Node, order: int) -> Node | None:
         row = FUNCTIONS[node.op]
@@ -328,14 +286,6 @@ def _folded(graph: Graph, node: Node, args: list[Node]) -> Node:
     if at is not None and args[0].is_number(at):
         return graph.const(value)  # type: ignore[arg-type]  # the table's second numbers are integers
     return graph.simple(node.op, *args, span=None, **node.attributes)
-
-
-def _compared(op: str, left: Node, right: Node) -> bool | None:
-    """Return what a comparison of two different numbers is; ``None`` if they are not rational numbers."""
-    one, other = (node.value if node.op == "const" else None for node in (left, right))
-    if isinstance(one, Fraction) and isinstance(other, Fraction):
-        return {"lt": one < other, "le": one <= other, "gt": one > other, "ge": one >= other, "eq": one == other, "ne": one != other}[op]
-    return None
 
 
 def _whole(exponent: Node) -> int | None:

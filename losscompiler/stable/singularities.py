@@ -21,12 +21,13 @@ from losscompiler.graph import axes as ax
 from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.printing import node_text
+from losscompiler.stable.close_conditions import NotAnalyticError
 from losscompiler.stable.guards import Guard, as_good, without_guards
 from losscompiler.stable.means import averaged, inside_means
 from losscompiler.stable.probes import Probe, Prober
 from losscompiler.stable.rewrite import economise
 from losscompiler.stable.rules import Rule
-from losscompiler.stable.series import Expansion, NotAnalyticError
+from losscompiler.stable.series import Expansion
 from losscompiler.stable.sides import positive_side
 from losscompiler.stable.zeros import poles
 

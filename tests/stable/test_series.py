@@ -8,7 +8,8 @@ import sympy
 
 import losscompiler as lc
 from losscompiler.graph.precise import evaluate
-from losscompiler.stable.series import Expansion, NotAnalyticError
+from losscompiler.stable.close_conditions import NotAnalyticError
+from losscompiler.stable.series import Expansion
 from losscompiler.stable.zeros import poles
 
 VALUES = {"y": 1.3, "p": 0.7, "a": 0.45, "b": 1.7, "c": 2.2}
