@@ -104,7 +104,7 @@ class Prober:
                 self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
                 if self._work < 0 or self._in_vain < 0:
                     return None
-                truth, unit = self._truth(batch, name, here)
+                truth, unit = self._truth(batch, name, centre, here)
                 truths.append(truth)
                 units.append(unit)
         except UNFIT:
@@ -182,7 +182,7 @@ class Prober:
                 return False
         return True
 
-    def _truth(self, batch: Batch, name: str, here: Array) -> tuple[list[Array], list[Array]]:
+    def _truth(self, batch: Batch, name: str, centre: Node, here: Array) -> tuple[list[Array], list[Array]]:
         """Return the roots in many digits as floats, NaN where they have no limit, and the unit of error of each."""
         import mpmath
         import numpy as np
@@ -195,6 +195,9 @@ class Prober:
             here_exactly, left = self._evaluated(beside), self._as_floats(self._evaluated({**exact, name: exact[name] - step}))
             shake = mpmath.mpf(_SHAKE)
             signs = {key: random.choice([-1, 1], np.shape(x)) for key, x in exact.items() if key != UPSTREAM}
+            if centre.op == "symbol" and centre.name in signs:
+                # What depends on the difference of two symbols moves most where one grows and the other falls.
+                signs[name] = -signs[centre.name]
             right = self._as_floats(here_exactly)
 
             def rates(side: Any) -> list[Array]:
