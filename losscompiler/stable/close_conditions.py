@@ -23,6 +23,9 @@ class CloseConditions:
         start: returns a node's value at the centre.
         vanishes: tells whether an expression in the other symbols is 0 for all their values.
         indifferent: conditions, by index, between branches that are equal wherever both are defined.
+
+    Attributes:
+        asked: the comparisons that move with the symbol, each with what it is at the centre; farther away they may be something else.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class CloseConditions:
         self.graph = graph
         self.moves, self.start, self.vanishes = moves, start, vanishes
         self.indifferent = indifferent
+        self.asked: dict[int, tuple[Node, Node | bool]] = {}
 
     def at_centre(self, condition: Node) -> Node | bool:
         """Return a condition close to the centre; it must not change there, but for the equality that singles out the centre.
@@ -52,12 +56,25 @@ class CloseConditions:
                     return condition.op == "ne"
                 raise NotAnalyticError
             decided = _compared(condition.op, left, right)
-            return self.graph.simple(condition.op, left, right) if decided is None else decided
+            found = self.graph.simple(condition.op, left, right) if decided is None else decided
+            self.asked[condition.index] = condition, found
+            return found
         if condition.op in ("and", "or"):
             return self._decided(condition)
         if condition.op == "not":
             return self._combined("not", [self.at_centre(condition.args[0])])
         raise NotAnalyticError
+
+    def unchanged(self) -> list[Node]:
+        """Return conditions under which all comparisons are what they are at the centre."""
+        make, result = self.graph.simple, []
+        for condition, there in self.asked.values():
+            if isinstance(there, bool):
+                result.append(condition if there else make("not", condition))
+            else:
+                both, neither = make("and", condition, there), make("and", make("not", condition), make("not", there))
+                result.append(make("or", both, neither))
+        return result
 
     def _decided(self, condition: Node) -> Node | bool:
         """Return two conditions combined; that one of them changes at the centre does not matter where the other decides."""

@@ -43,6 +43,7 @@ BINARY_ENTROPY = Rule(
     "of both terms one underflows before the sum does",
 )  # fmt: skip
 _MOST_TERMS = 8
+_LOGS_OF_PROBABILITIES = frozenset({"log", "log1p", "log_sigmoid", "softplus", "weighted_log", "weighted_log1p", "logaddexp"})
 
 
 def common_factor(graph: Graph, node: Node) -> Node | None:
@@ -79,8 +80,12 @@ def less_share(graph: Graph, node: Node) -> Node | None:
 
 
 def binary_entropy(graph: Graph, node: Node) -> Node | None:
-    """Return a sum in which a*sigmoid(x)*log_sigmoid(x) + a*sigmoid(-x)*log_sigmoid(-x) has become -a*logistic_entropy(x)."""
-    return _with_two_joined(graph, node, _entropy)
+    """Return a sum in which a*sigmoid(x)*log_sigmoid(x) + a*sigmoid(-x)*log_sigmoid(-x) has become -a*logistic_entropy(x).
+
+    Not beside other logarithms of probabilities, with which these may cancel, as in a divergence.
+    """
+    logs = [base for term in products_of(graph, node) for base, _ in term.powers if base.op in _LOGS_OF_PROBABILITIES]
+    return _with_two_joined(graph, node, _entropy) if len(logs) == 2 else None
 
 
 def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:

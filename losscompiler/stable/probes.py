@@ -104,7 +104,7 @@ class Prober:
                 self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
                 if self._work < 0 or self._in_vain < 0:
                     return None
-                truth, unit = self._truth(batch, name, centre, here)
+                truth, unit = self._truth(batch, name, here)
                 truths.append(truth)
                 units.append(unit)
         except UNFIT:
@@ -113,6 +113,30 @@ class Prober:
         if not probe.wrong(self.roots):
             self._in_vain -= before - self._work
         return probe
+
+    def noisy_tie(self, probe: Probe, roots: Sequence[Node]) -> bool:
+        """Tell whether outputs where two symbols are equal are wrong by more than rounding one of the two alone makes.
+
+        The unit of a probe is what rounding all inputs at once makes, and is 0 for what depends on the difference of the two.
+        """
+        import mpmath
+        import numpy as np
+
+        plan, other = Plan(roots), probe.centre.name or ""
+        for batch, truths, units in zip(probe.batches, probe.truths, probe.units, strict=True):
+            tied = batch[probe.name] == batch[other]
+            with mpmath.workdps(DIGITS):
+                exact, shake = lifted(batch), mpmath.mpf(_SHAKE)
+                beside = {**exact, probe.name: exact[probe.name] + np.where(tied, mpmath.mpf(_LIMIT), mpmath.mpf(0))}
+                apart = {**beside, probe.name: beside[probe.name] * (1 + shake), other: beside[other] * (1 - shake)}
+                pairs = zip(self._evaluated(apart), self._evaluated(beside), strict=True)
+                rates = self._as_floats([(moved - still) / shake for moved, still in pairs])
+            for got, truth, unit, rate in zip(plan.values(batch), truths, units, rates, strict=True):
+                with np.errstate(all="ignore"):
+                    allowed = np.maximum(unit, np.nan_to_num(np.abs(rate), nan=0.0, posinf=0.0) * UNIT)
+                    if np.any(tied & np.isfinite(truth) & ~(np.abs(got - truth) <= MOST_UNITS * allowed)):
+                        return True
+        return False
 
     def vanishing(self) -> Callable[[Node], bool]:
         """Return a test for identities: whether an expression is 0 in many digits for all sampled values."""
@@ -182,7 +206,7 @@ class Prober:
                 return False
         return True
 
-    def _truth(self, batch: Batch, name: str, centre: Node, here: Array) -> tuple[list[Array], list[Array]]:
+    def _truth(self, batch: Batch, name: str, here: Array) -> tuple[list[Array], list[Array]]:
         """Return the roots in many digits as floats, NaN where they have no limit, and the unit of error of each."""
         import mpmath
         import numpy as np
@@ -195,9 +219,6 @@ class Prober:
             here_exactly, left = self._evaluated(beside), self._as_floats(self._evaluated({**exact, name: exact[name] - step}))
             shake = mpmath.mpf(_SHAKE)
             signs = {key: random.choice([-1, 1], np.shape(x)) for key, x in exact.items() if key != UPSTREAM}
-            if centre.op == "symbol" and centre.name in signs:
-                # What depends on the difference of two symbols moves most where one grows and the other falls.
-                signs[name] = -signs[centre.name]
             right = self._as_floats(here_exactly)
 
             def rates(side: Any) -> list[Array]:

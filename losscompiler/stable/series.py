@@ -90,6 +90,10 @@ class Expansion:
                 return order
         raise NotAnalyticError
 
+    def unchanged(self) -> list[Node]:
+        """Return conditions under which the branches of choices are those of the series."""
+        return self._conditions.unchanged()
+
     def exponents(self, root: Node) -> list[Node]:
         """Return by how much the exponents of powers of other symbols move with the symbol, written as exponentials."""
         found = []

@@ -128,7 +128,8 @@ class _Mender:
                     current = change
                     words = f"power series in {_offset(name, centre)} where its last terms are negligible"
                     done.append((_rule(name, centre, words), self.loss.loss))
-                tied = self._at_tie(name, centre, current) if after and centre.op == "symbol" else None
+                noisy = after and centre.op == "symbol" and self.prober.noisy_tie(probe, self.roots(current))
+                tied = self._at_tie(name, centre, current) if noisy else None
                 if tied is not None and probe.wrong(self.roots(tied)) < after:
                     current, after = tied, probe.wrong(self.roots(tied))
                     done.append((_rule(name, centre, "what it is there, by its slopes"), self.loss.loss))
@@ -206,6 +207,10 @@ class _Mender:
             powers.append(graph.simple("mul", powers[-1], offset))
         terms = {order: graph.simple("mul", coefficient, powers[order]) for order, coefficient in coefficients.items()}
         close = self._close(terms, offset, centre)
+        for condition in expansion.unchanged():
+            if not condition.axes <= current.axes:
+                return None
+            close = graph.make("and", close, condition)
         for exponent in expansion.exponents(self.loss.loss):
             # A power that is negligible in the loss need not be so in its derivative by the base.
             size = graph.simple("abs", graph.simple("mul", exponent, offset))

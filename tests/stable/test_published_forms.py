@@ -288,6 +288,28 @@ def test_a_likelihood_that_is_flat_at_a_tie_is_left_as_it_is() -> None:
     np.testing.assert_allclose(found, np.log1p(y / r) - np.sum(1 / (r + np.arange(y))), rtol=1e-4)
 
 
+def test_a_series_is_that_of_the_branch_that_is_taken() -> None:
+    """Around k = 0 every residual lies beyond k; where k is small and a residual smaller, it does not."""
+    loss = lc.compile_loss(
+        "prediction y, p, t, k\nr = y - p\nabs(t - where(r < 0, 1, 0))*where(abs(r) <= k, r**2/2, k*(abs(r) - k/2))/k", findings="ignore"
+    )
+    r = np.array([1e-8, 5e-3, 0.3])
+    k, share = 0.0078125, 0.75
+    found = loss.value_and_gradients({"y": np.zeros(3), "p": r, "t": np.full(3, 1 - share), "k": np.full(3, k)})
+    expected = share * np.where(r <= k, r**2 / 2, k * (r - k / 2)) / k
+    np.testing.assert_allclose(found.value, expected, rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["p"], share * np.minimum(r / k, 1), rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["k"], share * np.where(r <= k, -((r / k) ** 2) / 2, -0.5), rtol=1e-6)
+
+
+def test_a_divergence_of_logits_close_to_each_other_and_to_0() -> None:
+    """Then it is (y - p)**2/8: no entropy may be taken out of it."""
+    formula = "prediction y, p\nq = sigmoid(y)\ns = sigmoid(p)\nq*log(q/s) + (1 - q)*log((1 - q)/(1 - s))"
+    y, p = np.array([-1e-8, 2e-5], "float32"), np.array([-0.999e-8, 2.001e-5], "float32")
+    found = lc.compile_loss(formula, findings="ignore").value_and_gradients({"y": y, "p": p})
+    np.testing.assert_allclose(found.value, (y.astype(float) - p) ** 2 / 8, rtol=1e-4)
+
+
 def test_a_power_mean_of_small_powers() -> None:
     """(y**b - p**b)/b of two small powers: of the ones that are taken off them nothing is left."""
     loss = lc.compile_loss("prediction y, p, b\n(y**b - p**b)/(b*(b - 1)) - p**(b - 1)*(y - p)/(b - 1)", findings="ignore")
