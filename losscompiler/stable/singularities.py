@@ -4,7 +4,9 @@ Candidates are the zeros of denominators, 0 itself, around which floating-point 
 and predictions that are equal to their target. Each is probed: the program in float64 against the same in arithmetic of many
 digits, at the point and at several distances from it. Where that fails, the loss is replaced by its power series in the
 symbol, wherever the last terms of the series are negligible; that condition is evaluated with the data, so that it finds the
-right distance for every sample. A loss that has a limit but no series is evaluated a little beside the point. A change that
+right distance for every sample, and wherever the branches of choices are those of the series. Where two symbols are exactly equal
+and something that vanishes leaves noise, the first terms alone stand. A loss that has a limit but no series is evaluated a little
+beside the point. A change that
 does not mend what was probed is dropped.
 """
 

@@ -118,8 +118,8 @@ def without_empty_quotients(graph: Graph, roots: Sequence[Node]) -> dict[int, No
         among = empty.get(node.args[1].index, []) if node.op == "div" else []
         vanishing = next((above for above in among if _share_a_factor(graph, node.args[0], above)), None)
         if node.index in shares:
-            x, y = args
-            done[node.index] = graph.simple("div", x, _unless_none(graph, graph.simple("add", x, y), done[shares[node.index].index]))
+            (x, y), weight = args, shares[node.index]
+            done[node.index] = graph.simple("div", x, _unless_none(graph, graph.simple("add", x, y), done.get(weight.index, weight)))
         elif vanishing is None:
             done[node.index] = graph.over(node, args)
         else:
