@@ -6,8 +6,7 @@ digits, at the point and at several distances from it. Where that fails, the los
 symbol, wherever the last terms of the series are negligible; that condition is evaluated with the data, so that it finds the
 right distance for every sample, and wherever the branches of choices are those of the series. Where two symbols are exactly equal
 and something that vanishes leaves noise, the first terms alone stand. A loss that has a limit but no series is evaluated a little
-beside the point. A change that
-does not mend what was probed is dropped.
+beside the point. A change that does not mend what was probed is dropped.
 """
 
 from __future__ import annotations
