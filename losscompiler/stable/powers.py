@@ -9,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.factors import MOST_FACTORS, factors_of, quotient_of
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import chained, sum_of, total, whole_exponent
@@ -37,7 +38,6 @@ WEIGHTED_POWERS = Rule(
     "slope of a power", "3*(x + 1)*y*x**(y - 1)", "3*(x + 1)*y*weighted_power(x, y - 1, y)", 1e-9, 9,
     "x**0 is constant, so that its slope is 0 also at x = 0, where 0*x**(-1) is 0 times infinity", (0.01, 9),
 )  # fmt: skip
-_MOST_FACTORS = 16
 _LOGARITHMS = frozenset({"log", "log1p", "log_sigmoid", "softplus", "weighted_log", "weighted_log1p", "weighted_logaddexp"})
 
 
@@ -77,18 +77,18 @@ def reciprocal_beside_base(graph: Graph, node: Node) -> Node | None:
     """Return a product without weighted_reciprocal(x, w) and x; w, which is a factor too, is 0 where the two are not 1 together."""
     if node.op not in ("mul", "div"):
         return None
-    above, below, _ = _flattened(node, frozenset())
+    above, below, _ = factors_of(node)
     bases = frozenset(factor.args[0].index for factor in above if factor.op == "weighted_reciprocal")
-    if not bases or len(above) + len(below) > _MOST_FACTORS:
+    if not bases or len(above) + len(below) > MOST_FACTORS:
         return None
-    above, below, negative = _flattened(node, bases)
+    above, below, negative = factors_of(node, bases)
     for factor in above:
         # The weight has to stay when the base is gone, also where they are one.
         needed = 2 if factor.op == "weighted_reciprocal" and factor.args[0] is factor.args[1] else 1
         if factor.op == "weighted_reciprocal" and all(above.count(arg) >= needed for arg in factor.args):
             above.remove(factor)
             above.remove(factor.args[0])
-            return _quotient(graph, above, below, negative)
+            return quotient_of(graph, above, below, negative)
     return None
 
 
@@ -140,7 +140,7 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
     if node.op not in ("mul", "div"):
         return None
     above, below, negative = _factors(node)
-    if len(above) + len(below) > _MOST_FACTORS:
+    if len(above) + len(below) > MOST_FACTORS:
         return None
     for position, factor in enumerate(above):
         # A logarithm beside the slope of a power of what a probability lacks to 1 is 0 where that is.
@@ -150,7 +150,7 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
             if any(weight not in known for weight in weights):
                 weight = chained(graph, "mul", [factor.args[2], *(weight for weight in weights if weight not in known)])
                 above[position] = graph.make("weighted_power", *factor.args[:2], weight)
-                return _quotient(graph, above, below, negative)
+                return quotient_of(graph, above, below, negative)
         if not _exponent_less_1(factor):
             continue
         base, exponent = factor.args[0], factor.args[1].args[0]
@@ -160,7 +160,7 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
             weights.append(exponent)
         if weights:
             above[position] = graph.make("weighted_power", *factor.args, chained(graph, "mul", weights))
-            return _quotient(graph, above, below, negative)
+            return quotient_of(graph, above, below, negative)
     return None
 
 
@@ -178,7 +178,7 @@ def merge_powers(graph: Graph, node: Node) -> Node | None:
     if node.op not in ("mul", "div"):
         return None
     above, below, negative = _factors(node)
-    if len(above) + len(below) > _MOST_FACTORS:
+    if len(above) + len(below) > MOST_FACTORS:
         return None
     for position, factor in enumerate(above):
         raised, base = _raised(graph, factor), factor.args[0] if factor.args else factor
@@ -191,42 +191,23 @@ def merge_powers(graph: Graph, node: Node) -> Node | None:
             continue
         above[position] = raised
         above.remove(base)
-        return _quotient(graph, above, below, negative)
+        return quotient_of(graph, above, below, negative)
     return None
 
 
 def _factors(root: Node) -> tuple[list[Node], list[Node], bool]:
     """Return the factors above and below the line and the sign; the base of a power among them is not taken apart."""
-    above, below, negative = _flattened(root, frozenset())
+    above, below, negative = factors_of(root)
     powers = [node.args[0] for node in (*above, *below) if node.op == "pow"]
     powers += [base for node in above if node.op == "where" for branch in node.args[1:] for base in _awaited(branch)]
     bases = frozenset(base.index for base in powers if base.op in ("mul", "div", "neg"))
-    return _flattened(root, bases) if bases else (above, below, negative)
-
-
-def _flattened(root: Node, whole: frozenset[int]) -> tuple[list[Node], list[Node], bool]:
-    above: list[Node] = []
-    below: list[Node] = []
-    negative = False
-    stack = [(root, True)]
-    while stack and len(above) + len(below) <= _MOST_FACTORS:
-        node, up = stack.pop()
-        if node.index in whole:
-            (above if up else below).append(node)
-        elif node.op in ("mul", "div"):
-            stack += [(node.args[1], up if node.op == "mul" else not up), (node.args[0], up)]
-        elif node.op == "neg":
-            negative = not negative
-            stack.append((node.args[0], up))
-        else:
-            (above if up else below).append(node)
-    return above, below, negative
+    return factors_of(root, bases) if bases else (above, below, negative)
 
 
 def _awaited(branch: Node) -> list[Node]:
     """Return the bases that powers in a branch of a choice would take in."""
-    above, below, _ = _flattened(branch, frozenset())
-    return [factor.args[0] for factor in above if _exponent_less_1(factor)] if len(above) + len(below) <= _MOST_FACTORS else []
+    above, below, _ = factors_of(branch)
+    return [factor.args[0] for factor in above if _exponent_less_1(factor)] if len(above) + len(below) <= MOST_FACTORS else []
 
 
 def _exponent_less_1(node: Node) -> bool:
@@ -243,18 +224,3 @@ def _raised(graph: Graph, node: Node) -> Node | None:
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and -1 <= exponent.value < 0:
         return graph.simple("pow", base, graph.const(exponent.value + 1)) if exponent.value > -1 else None
     return None
-
-
-def _quotient(graph: Graph, above: list[Node], below: list[Node], negative: bool) -> Node:
-    """Return what `_factors` takes apart."""
-    result = _product(graph, above)
-    if below:
-        result = graph.simple("div", result, _product(graph, below))
-    return graph.simple("neg", result) if negative else result
-
-
-def _product(graph: Graph, factors: list[Node]) -> Node:
-    result = factors[0] if factors else graph.const(1)
-    for factor in factors[1:]:
-        result = graph.simple("mul", result, factor)
-    return result

@@ -26,7 +26,7 @@ from losscompiler.stable.close_conditions import NotAnalyticError
 from losscompiler.stable.guards import Guard, as_good, without_guards
 from losscompiler.stable.means import averaged, inside_means
 from losscompiler.stable.probes import Probe, Prober
-from losscompiler.stable.rewrite import economise
+from losscompiler.stable.rewrite import economise, guard
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.series import Expansion
 from losscompiler.stable.sides import positive_side
@@ -181,7 +181,8 @@ class _Mender:
             if loss is self.loss.loss:
                 # As programs compute them: much that is 0/0 in a derivative as it is derived cancels.
                 place = economise(self.graph, wanted)
-                wanted = [place[node.index] for node in wanted]
+                guarded = guard(self.loss, [place[node.index] for node in wanted])
+                wanted = [guarded[place[node.index].index] for node in wanted]
             self._derived[loss.index] = wanted
         return self._derived[loss.index]
 

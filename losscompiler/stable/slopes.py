@@ -6,8 +6,11 @@ other, as sign(x) and the slope of abs(x); where the function has a derivative a
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import atom
+from losscompiler.stable.factors import MOST_FACTORS, factors_of, quotient_of
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product, product_of
 
@@ -16,7 +19,10 @@ SLOPES = Rule(
     "sign times the slope of an absolute value", "sign(x)*exp(x)*abs_slope(x)", "exp(x)", 1e-9, 80,
     "the limit at 0, where the derivative of sign(x)*f(abs(x)) exists",
 )  # fmt: skip
-
+POWERS_AT_KINKS = Rule(
+    "slope of a power of an absolute value", "sign(x)*abs(x)**(y - 1)", "sign(x)*weighted_power(abs(x), y - 1, sign(x))", -1e9, 1e9,
+    "the subgradient 0 at the kink, as that of abs(x); other derivatives of the power are 0 there for every y > 0", (0.1, 9),
+)  # fmt: skip
 
 def signed(graph: Graph, node: Node) -> Node | None:
     """Return a product in which sign(x) and abs(x) are factors with x in their place, or ``None``."""
@@ -44,3 +50,46 @@ def _pair(graph: Graph, node: Node, function: str) -> tuple[Product, Node] | Non
             if sign.args[0] is other.args[0]:
                 return whole.times(atom(sign), -1).times(atom(other), -1), sign.args[0]
     return None
+
+
+def power_at_kink(graph: Graph, node: Node) -> Node | None:
+    """Return a product in which negative powers of abs(x) beside sign(x) are 0 where x is: their product is 0 times infinity."""
+    if node.op not in ("mul", "div"):
+        return None
+    above, below, negative = factors_of(node)
+    signs = [factor for factor in above if factor.op in ("sign", "abs_slope")]
+    if not signs or len(above) + len(below) > MOST_FACTORS:
+        return None
+    for position, factor in enumerate(above):
+        exponent = factor.args[1] if factor.op in ("pow", "weighted_power") else None
+        if exponent is None or not _slope_of_finite(exponent, -1):
+            continue
+        sign = _sign_at_zero(graph, factor.args[0], signs)
+        if sign is not None and (factor.op == "pow" or not _has(factor.args[2], sign)):
+            weight = sign if factor.op == "pow" else graph.simple("mul", factor.args[2], sign)
+            above[position] = graph.make("weighted_power", factor.args[0], exponent, weight)
+            return quotient_of(graph, above, below, negative)
+    for factor in below:
+        if factor.op == "sqrt" or (factor.op == "pow" and _slope_of_finite(factor.args[1], 1)):
+            sign = _sign_at_zero(graph, factor.args[0], signs)
+            if sign is not None:
+                below.remove(factor)
+                return quotient_of(graph, [*above, graph.make("weighted_reciprocal", factor, sign)], below, negative)
+    return None
+
+
+def _slope_of_finite(exponent: Node, side: int) -> bool:
+    """Tell whether an exponent, above (-1) or below the line (1), may be that of the slope of a power which is 0 at 0."""
+    if exponent.op != "const":
+        return not exponent.constant
+    return isinstance(exponent.value, Fraction) and 0 < exponent.value * side < 1
+
+
+def _sign_at_zero(graph: Graph, base: Node, signs: list[Node]) -> Node | None:
+    """Return the sign of what makes a base 0."""
+    sizes = [part.args[0] for part, exponent in product_of(graph, base).powers if part.op == "abs" and exponent > 0]
+    return next((sign for sign in signs if sign.args[0] in sizes), None)
+
+
+def _has(weight: Node, sign: Node) -> bool:
+    return sign in factors_of(weight)[0]

@@ -55,7 +55,7 @@ from losscompiler.stable.rules import Rule
 from losscompiler.stable.separate import SEPARATED, separated
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
-from losscompiler.stable.slopes import SIGNED, SLOPES, signed, slopes
+from losscompiler.stable.slopes import POWERS_AT_KINKS, SIGNED, SLOPES, power_at_kink, signed, slopes
 from losscompiler.stable.two_terms import TwoTerms
 from losscompiler.stable.von_mises import VON_MISES, von_mises
 from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
@@ -171,6 +171,7 @@ MERGING: tuple[Transformation, ...] = (
 
 GUARDING: tuple[Transformation, ...] = (
     Transformation(WEIGHTED_POWERS, _weighted_power),
+    Transformation(POWERS_AT_KINKS, _on(power_at_kink)),
     Transformation(exponentials.DIVISORS, lambda graph, parameters: Exponentials(graph, parameters).divisor),
     Transformation(exponentials.UNDERFLOWING, lambda graph, parameters: Exponentials(graph, parameters).underflowing),
     Transformation(exponentials.VANISHING, lambda graph, parameters: Exponentials(graph, parameters).vanishing),
