@@ -138,6 +138,15 @@ ELEMENTARY: tuple[Function, ...] = (
         domain=("y != 0",), definition="(x - y)/y", keras="relative_difference",
     ),
     Function(
+        name="contrast", arguments=("x", "y"), summary="(x - y)/(x + y), and 0 where x and y are both 0", category=_EXP, internal=True,
+        partials=(
+            "2*(y*weighted_reciprocal(x + y, y))*weighted_reciprocal(x + y, y)",
+            "-2*(x*weighted_reciprocal(x + y, x))*weighted_reciprocal(x + y, x)",
+        ),
+        domain=("x + y != 0 or x == y",), definition="where(abs(x) + abs(y) == 0, 0, (x - y)/(x + y))", keras="contrast",
+        convention="value and both derivatives are 0 at x = y = 0",
+    ),
+    Function(
         name="log_of_quotient", arguments=("x", "y", "t", "weight"), category=_EXP, internal=True, keras="log_of_quotient",
         summary="log((x + t)/(y + t)), in which a sum counts for 1 where it and the weight of the logarithm are both 0",
         partials=(
@@ -145,6 +154,15 @@ ELEMENTARY: tuple[Function, ...] = (
             "(y - x)*weighted_reciprocal(x + t, weight)*weighted_reciprocal(y + t, weight)", "0",
         ),
         domain=("(x + t)/(y + t) > 0 or weight == 0",), definition="log((x + t)/(y + t))",
+    ),
+    Function(
+        name="entropy_of_quotient", arguments=("x", "y", "t"), category=_EXP, internal=True, keras="entropy_of_quotient",
+        summary="(x + t)*log((x + t)/(y + t)), and 0 where x + t is 0",
+        partials=(
+            "1 + log_of_quotient(x, y, t, x + t)", "-(x + t)*weighted_reciprocal(y + t, x + t)",
+            "where(2*(y - x) > y + t, log_of_quotient(x, y, t, 1) - (x - y)/(y + t), log1pmx((x - y)*weighted_reciprocal(y + t, x - y)))",
+        ),
+        domain=("(x + t)/(y + t) > 0 or x + t == 0",), definition="where(x + t == 0, 0, (x + t)*log((x + t)/(y + t)))",
     ),
     Function(
         name="weighted_power", arguments=("x", "y", "weight"), category=_EXP, internal=True, keras="weighted_power",

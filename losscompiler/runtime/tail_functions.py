@@ -79,6 +79,11 @@ def log_of_quotient(x, y, t, weight):
     return ops.where(close, near, far)
 
 
+def entropy_of_quotient(x, y, t):
+    """Return (x + t)*log((x + t)/(y + t)), and 0 where x + t is 0."""
+    return (x + t) * log_of_quotient(x, y, t, x + t)
+
+
 def cosine_distance(a, b, c, d):
     """Return what the cosine of the angle between (a, b) and (c, d) lacks to 1; the products of four numbers take float64."""
     return in_float64(wide_cosine_distance, a, b, c, d)
@@ -94,6 +99,12 @@ def wide_cosine_distance(a, b, c, d):
 def part_of_sum(x, y):
     """Return x/(x + y)."""
     return x / (x + y)
+
+
+def contrast(x, y):
+    """Return (x - y)/(x + y), and 0 where both are 0."""
+    x, y = alike(x, y)
+    return (x - y) / unless_both_zero(x + y, x)
 
 
 # --------------------------------------------------------------------------------------------------- logistic functions

@@ -6,6 +6,8 @@ written, two reciprocals cancel.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import added, atom, products_of, ratio
 from losscompiler.stable.rules import Rule
@@ -14,6 +16,15 @@ from losscompiler.stable.terms import Product, power_product, product_of, sum_of
 LOG_QUOTIENTS = Rule(
     "log of a quotient of neighbours", "log((x + y)/(3 + y))", "log_of_quotient(x, 3, y, 1)", 0.1, 1e9,
     "Kahan 1987: log1p keeps the digits that 1 + x loses; by y the derivative is that of log1p", (0.1, 9),
+)  # fmt: skip
+ENTROPIES_OF_QUOTIENTS = Rule(
+    "log of a quotient times its numerator", "(2 + x + y)*log_of_quotient(x, 3, y, 1)",
+    "entropy_of_quotient(x, 3, y) + 2*log_of_quotient(x, 3, y, 2)", 0.1, 9,
+    "by y the derivative of (x + y)*log((x + y)/(z + y)) is log1p(u) - u for the relative difference u of the two", (0.1, 9),
+)  # fmt: skip
+POWERS_OF_SHARES = Rule(
+    "power of a share by its numerator", "share(x, 3)**(x*y)", "exp(y*entropy_of_quotient(0, 3, x))", 1e-9, 9,
+    "the limit for large x is exp(-3*y), where the share is 1 with what is left of the digits", (0.1, 9),
 )  # fmt: skip
 BALANCED_LOGS = Rule(
     "log of x over 1 - exp", "log(x) - log1mexp(-2*x)", "-(log(2) + log_exp_mean(-2*x))", 1e-9, 80,
@@ -45,14 +56,34 @@ def _difference_of_logs(graph: Graph, node: Node) -> Node | None:
                 joined = _joined(graph, _inside(graph, first.node), _inside(graph, second.node), weights[0][0]) if alike else None
                 if joined is not None:
                     return total(graph, parts.constant, [*parts.without({i, j}).parts, (first.scale, joined)])
-    return _difference_in_part(graph, products_of(graph, node))
+    terms = products_of(graph, node)
+    return _difference_of_multiples(graph, terms) or _difference_in_part(graph, terms)
+
+
+def _logs_of(terms: list[Product]) -> list[tuple[int, Node]]:
+    """Return the logarithms among the factors of terms with their positions, none if there are too many or only one."""
+    logs = [(i, base) for i, term in enumerate(terms) for base, exponent in term.powers if base.op in _LOGS and exponent == 1]
+    return logs if 1 < len(logs) <= _MOST_LOGS else []
+
+
+def _difference_of_multiples(graph: Graph, terms: list[Product]) -> Node | None:
+    """Return y*log(r + p) - y*log(p) as y times one logarithm."""
+    logs = _logs_of(terms)
+    for i, first in logs:
+        outside = terms[i].times(atom(first), -1)
+        for j, second in logs:
+            if i < j and ratio(outside, terms[j].times(atom(second), -1)) == -1:
+                weight = first.args[1] if first.op.startswith("weighted") else power_product(graph, outside)
+                joined = _joined(graph, _inside(graph, first), _inside(graph, second), weight)
+                if joined is not None:
+                    kept = [term for position, term in enumerate(terms) if position not in (i, j)]
+                    return added(graph, [power_product(graph, term) for term in (*kept, outside.times(atom(joined)))])
+    return None
 
 
 def _difference_in_part(graph: Graph, terms: list[Product]) -> Node | None:
     """Return (r + y)*log(r + p) - r*log(r) with what the two coefficients share as the coefficient of one logarithm."""
-    logs = [(i, base) for i, term in enumerate(terms) for base, exponent in term.powers if base.op in _LOGS and exponent == 1]
-    if not 1 < len(logs) <= _MOST_LOGS:
-        return None
+    logs = _logs_of(terms)
     for i, first in logs:
         outside = terms[i].times(atom(first), -1)
         for whole in [base for base, exponent in outside.powers if exponent == 1 and base.op in ("add", "sub")]:
@@ -69,6 +100,89 @@ def _difference_in_part(graph: Graph, terms: list[Product]) -> Node | None:
                     kept = [term for position, term in enumerate(terms) if position not in (i, j)]
                     kept += [rest.times(share).times(atom(joined)), rest.times(product_of(graph, left)).times(atom(log))]
                     return added(graph, [power_product(graph, term) for term in kept])
+    return None
+
+
+def entropy_of_quotient(graph: Graph, node: Node) -> Node | None:
+    """Return c*log((x + t)/(y + t)) by a function of its own as far as c is a multiple of x + t, or of y + t."""
+    if node.op not in ("mul", "div"):
+        return None
+    whole = product_of(graph, node)
+    for base, exponent in whole.powers:
+        if exponent == 1:
+            rest = whole.times(atom(base), -1)
+            for (x, y, t), sign in _quotients_of(graph, base):
+                function = atom(graph.simple("entropy_of_quotient", x, y, t)).times(Product(Fraction(sign), ()))
+                result = _by_numerator(graph, rest, base, products_of(graph, graph.simple("add", x, t)), function)
+                if result is not None:
+                    return result
+    return None
+
+
+def power_of_share(graph: Graph, node: Node) -> Node | None:
+    """Return (x/(x + y))**x, and (1 + y/x)**x, as an exponential of `entropy_of_quotient`; x may be a factor of the exponent."""
+    if node.op != "pow" or node.args[0].op not in ("share", "add") or node.constant:
+        return None
+    base, exponent = node.args
+    log = graph.simple("log", base) if base.op == "share" else graph.simple("log1p", _less_1(graph, base)) if _less_1(graph, base) else None
+    if log is None:
+        return None
+    for (x, y, t), sign in _quotients_of(graph, log):
+        numerator = products_of(graph, graph.simple("add", x, t))
+        function = atom(graph.simple("entropy_of_quotient", x, y, t)).times(Product(Fraction(sign), ()))
+        found = _by_numerator(graph, product_of(graph, exponent), log, numerator, function) if len(numerator) == 1 else None
+        if found is not None:
+            return graph.simple("exp", found)
+    return None
+
+
+def _less_1(graph: Graph, base: Node) -> Node | None:
+    one = next((i for i, arg in enumerate(base.args) if arg.is_number(1)), None)
+    return None if one is None else base.args[1 - one]
+
+
+def _quotients_of(graph: Graph, log: Node) -> list[tuple[tuple[Node, Node, Node], int]]:
+    """Return the ways in which a logarithm, up to its sign, is that of (x + t)/(y + t)."""
+    zero = graph.const(0)
+    match log.op:
+        case "log_of_quotient":
+            x, y, t, _ = log.args
+            return [((x, y, t), 1), ((y, x, t), -1)]
+        case "log" | "weighted_log" if log.args[0].op == "share":
+            x, y = log.args[0].args
+            return [((zero, y, x), 1)]
+        case "log1p" | "weighted_log1p" if log.args[0].op == "div":
+            y, t = log.args[0].args
+            return [((zero, y, t), -1)]
+    return []
+
+
+def _by_numerator(graph: Graph, rest: Product, log: Node, numerator: list[Product], function: Product) -> Node | None:
+    """Return a product with a logarithm, the other factors of which hold a numerator as a factor, or one with it as part of a sum."""
+    if len(numerator) == 1 and numerator[0].powers and all(rest.exponent(factor) >= power > 0 for factor, power in numerator[0].powers):
+        return power_product(graph, rest.times(numerator[0], -1).times(function))
+    for factor in [factor for factor, power in rest.powers if power == 1 and factor.op in ("add", "sub")]:
+        found = _multiple(products_of(graph, factor), numerator)
+        if found is not None:
+            share, others = found
+            outside = rest.times(atom(factor), -1)
+            parts = [power_product(graph, outside.times(Product(share, ())).times(function))]
+            if others:
+                left = added(graph, [power_product(graph, term) for term in others])
+                weighted = graph.simple(log.op, *log.args[:-1], left) if log.op.startswith(("weighted", "log_of")) else log
+                parts.append(power_product(graph, outside.times(product_of(graph, left)).times(atom(weighted))))
+            return added(graph, parts)
+    return None
+
+
+def _multiple(terms: list[Product], parts: list[Product]) -> tuple[Fraction, list[Product]] | None:
+    """Return by which number all of some parts occur among terms, and the other terms; ``None`` if they do not."""
+    for first in terms:
+        share = ratio(first, parts[0])
+        if share is not None:
+            wanted = [part.times(Product(share, ())) for part in parts]
+            if all(any(ratio(term, part) == 1 for term in terms) for part in wanted):
+                return share, [term for term in terms if not any(ratio(term, part) == 1 for part in wanted)]
     return None
 
 

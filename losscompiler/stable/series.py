@@ -118,7 +118,7 @@ class Expansion:
                 return self.lowest(node.args[0]) + self.lowest(node.args[1])
             case "div":
                 return self.lowest(node.args[0]) - self.first(node.args[1])
-            case "relative_difference" | "log_of_quotient":
+            case "relative_difference" | "contrast" | "log_of_quotient":
                 return self.lowest(self._quotient_of(node))
             case "pow" if _whole(node.args[1]) is not None:
                 exponent = _whole(node.args[1]) or 0
@@ -153,7 +153,7 @@ class Expansion:
             case "weighted_log" | "weighted_log1p" as op if order:
                 # Only its value at the centre is that of a function that may be 0 times infinity.
                 return self.coefficient(self.graph.simple(op.removeprefix("weighted_"), node.args[0]), order)
-            case "relative_difference" | "log_of_quotient":
+            case "relative_difference" | "contrast" | "log_of_quotient":
                 return self.coefficient(self._quotient_of(node), order)
             case "logsumexp":
                 total = self.graph.simple("sum", self.graph.simple("exp", node.args[0]), span=None, **node.attributes)
@@ -167,6 +167,9 @@ class Expansion:
         if node.op == "relative_difference":
             x, y = node.args
             return self.graph.simple("div", self.graph.simple("sub", x, y), y)
+        if node.op == "contrast":
+            x, y = node.args
+            return self.graph.simple("div", self.graph.simple("sub", x, y), self.graph.simple("add", x, y))
         x, y, t, _ = node.args
         return self.graph.simple("log1p", self.graph.simple("div", self.graph.simple("sub", x, y), self.graph.simple("add", y, t)))
 

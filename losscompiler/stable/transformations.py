@@ -32,7 +32,16 @@ from losscompiler.stable.dispersions import DISPERSIONS, of_dispersion
 from losscompiler.stable.exponentials import Exponentials
 from losscompiler.stable.gamma_differences import GAMMA_DIFFERENCES, GammaDifferences
 from losscompiler.stable.log_domain import LOG_DOMAIN, LogDomain
-from losscompiler.stable.log_quotients import BALANCED_LOGS, LOG_QUOTIENTS, balanced_logs, log_of_quotient
+from losscompiler.stable.log_quotients import (
+    BALANCED_LOGS,
+    ENTROPIES_OF_QUOTIENTS,
+    LOG_QUOTIENTS,
+    POWERS_OF_SHARES,
+    balanced_logs,
+    entropy_of_quotient,
+    log_of_quotient,
+    power_of_share,
+)
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.mixtures import COMPLEMENTS_OF_MIXTURES, complement_of_mixture
 from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
@@ -103,6 +112,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
     Transformation(REMAINDERS, lambda graph, parameters: Remainders(graph).apply),
     Transformation(LOG_COSH, lambda graph, parameters: Remainders(graph).log_cosh),
+    Transformation(POWERS_OF_SHARES, _on(power_of_share)),
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     Transformation(DISPERSIONS, _on(of_dispersion)),
@@ -115,6 +125,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(log_sums.SCALED_LOG_SUMS, lambda graph, parameters: LogSums(graph).scaled),
     Transformation(quotients.SCALED, _on(quotients.merged_scales)),
     Transformation(quotients.SHARES, _on(quotients.share)),
+    Transformation(quotients.CONTRASTS, _on(quotients.contrast)),
     Transformation(WEIGHTED_LOGS, lambda graph, parameters: WeightedLogs(graph, parameters).apply),
     # -- sums
     Transformation(two_terms.TWO_TERMS, lambda graph, parameters: TwoTerms(graph, parameters).apply),
@@ -144,6 +155,7 @@ FINISHING: tuple[Transformation, ...] = (
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
+    Transformation(ENTROPIES_OF_QUOTIENTS, _on(entropy_of_quotient)),
     Transformation(quotients.RELATIVE_DIFFERENCES, _on(quotients.relative_difference)),
 )
 """Applied to what those have made, before it is differentiated: forms that would hide what cancels from the others."""
