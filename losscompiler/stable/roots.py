@@ -10,6 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node
+from losscompiler.stable.factors import MOST_FACTORS, factors_of, quotient_of
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product, product_of, single
 
@@ -22,6 +23,10 @@ SQUARE_UNDER_ROOT = Rule(
 SLOPES_OF_ARCS = Rule(
     "slope of a squared arc", "3*acos(x)/sqrt(1 - x**2)", "3*arc_ratio(x)", -0.99, 0.99, "an angle over its sine; 0/0 at x = 1"
 )
+SINES_OVER_COSINES = Rule(
+    "slope of the sine of two angles", "sin(y)*x/sqrt(1 - x**2)", "sin(y)*x*weighted_reciprocal(sqrt(1 - x**2), sin(y))", -0.99, 0.99,
+    "x*cos(y) + sqrt(1 - x**2)*sin(y) is x for y = 0, also at x = 1, where the left side is 0/0", (-9, 9),
+)  # fmt: skip
 _HALF = Fraction(1, 2)
 
 
@@ -74,3 +79,16 @@ def slope_of_arc(graph: Graph, node: Node) -> Node | None:
             gone = Product(Fraction(1), ((base, Fraction(1)), (sine, -_HALF)))
             return power_product(graph, whole.times(gone, -1).times(single(graph.simple("arc_ratio", base.args[0]))))
     return None
+
+
+def sine_over_cosine(graph: Graph, node: Node) -> Node | None:
+    """Return sin(y)/sqrt(1 - x**2) with a reciprocal that is 0 where sin(y) and the root are both 0."""
+    if node.op not in ("mul", "div"):
+        return None
+    above, below, negative = factors_of(node)
+    sine = next((factor for factor in above if factor.op == "sin" and not factor.constant), None)
+    root = next((factor for factor in below if factor.op == "sqrt" and not factor.args[0].constant), None)
+    if sine is None or root is None or len(above) + len(below) > MOST_FACTORS:
+        return None
+    below.remove(root)
+    return quotient_of(graph, [*above, graph.make("weighted_reciprocal", root, sine)], below, negative)

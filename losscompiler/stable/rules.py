@@ -44,6 +44,7 @@ _TAIL = "the difference cancels where the distribution function is 1"
 _BESSEL = "Amos 1974; i0(x) and i1(x) overflow for x > 91 in float32"
 _ORDERED = "the difference of two tails cancels where both are close to 1"
 _SINE = "the difference cancels where the sine is close to 1"
+_ADDITION = "addition theorem; the slope of an arc is infinite at its ends, and its cosine the rounded argument elsewhere"
 _KINK = "the kinks of both terms at 0 cancel, which conventions for their derivatives do not"
 _NORM = "the derivative of the left side is 0/0 at 0"
 
@@ -59,6 +60,9 @@ RULES: tuple[Rule, ...] = (
     Rule("exp of minus softplus", "exp(-softplus(x))", "sigmoid(-x)", -80, 80, _LOGISTIC),
     Rule("log of tanh", "log(tanh(x))", "log1mexp(-2*x) - softplus(-2*x)", 1e-3, 80, "tanh(x) rounds to 1 for x > 9 in float32"),
     Rule("tanh by the logistic function", "2*sigmoid(x) - 1", "tanh(x/2)", -80, 80, "the difference cancels near 0"),
+    Rule("tanh by the logistic function, negative", "1 - 2*sigmoid(x)", "-tanh(x/2)", -80, 80, "the difference cancels near 0"),
+    Rule("inverse of tanh", "atanh(tanh(x))", "x", -20, 20, "tanh(x) rounds to 1 for x > 9 in float32"),
+    Rule("inverse of an opposite tanh", "atanh(-tanh(x))", "-x", -20, 20, "tanh(x) rounds to 1 for x > 9 in float32"),
     Rule(
         "log of 1 + tanh", "log1p(y*tanh(x))", "log1p_tanh(y, x)", -80, 80, "1 + y*tanh(x) is 0 for y = 1, x < -9 in float32",
         (-0.999, 0.999),
@@ -155,6 +159,12 @@ RULES: tuple[Rule, ...] = (
     Rule("log of a difference of ndtr", "log(ndtr_difference(x, y))", "log_ndtr_difference(x, y)", -80, -9.5, _ORDERED, (-9, 80)),
     Rule("cosine by a sine", "sqrt(1 - sin(x)**2)", "abs(cos(x))", -80, 80, _SINE),
     Rule("cosine by the size of a sine", "sqrt(1 - abs(sin(x))**2)", "abs(cos(x))", -80, 80, _SINE),
+    Rule("cosine of an arc and an angle", "cos(acos(x) + y)", "x*cos(y) - sin(y)*sqrt(1 - x**2)", -1, 1, _ADDITION, (-80, 80)),
+    Rule("cosine of an arc less an angle", "cos(acos(x) - y)", "x*cos(y) + sin(y)*sqrt(1 - x**2)", -1, 1, _ADDITION, (-80, 80)),
+    Rule("cosine of an angle less an arc", "cos(y - acos(x))", "x*cos(y) + sin(y)*sqrt(1 - x**2)", -1, 1, _ADDITION, (-80, 80)),
+    Rule("sine of an arc and an angle", "sin(asin(x) + y)", "x*cos(y) + sin(y)*sqrt(1 - x**2)", -1, 1, _ADDITION, (-80, 80)),
+    Rule("sine of an arc less an angle", "sin(asin(x) - y)", "x*cos(y) - sin(y)*sqrt(1 - x**2)", -1, 1, _ADDITION, (-80, 80)),
+    Rule("sine of an angle less an arc", "sin(y - asin(x))", "sin(y)*sqrt(1 - x**2) - x*cos(y)", -1, 1, _ADDITION, (-80, 80)),
     Rule("inverse hyperbolic cosine near 1", "acosh(1 + x)", "2*asinh(sqrt(x/2))", 1e-9, 1e9, "the digits of a small x are lost in 1 + x"),
     # -- Bessel functions
     Rule("log of i0", "log(i0(x))", "log_i0(x)", -80, 80, _BESSEL),

@@ -44,7 +44,7 @@ from losscompiler.stable.log_quotients import (
 )
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.mixtures import COMPLEMENTS_OF_MIXTURES, complement_of_mixture
-from losscompiler.stable.moment_sums import MOMENT_SUMS, MomentSums
+from losscompiler.stable.moment_sums import MOMENT_SUMS, MOMENTS_NEAR_POLE, MomentsNearPole, MomentSums
 from losscompiler.stable.powers import (
     COMPLEMENTS_OF_POWERS,
     LOG_OF_POWERS,
@@ -59,7 +59,16 @@ from losscompiler.stable.powers import (
 )  # fmt: skip
 from losscompiler.stable.remainders import LOG_COSH, REMAINDERS, Remainders
 from losscompiler.stable.removable import QUOTIENTS, Removable
-from losscompiler.stable.roots import SHARE_OF_ROOT, SLOPES_OF_ARCS, SQUARE_UNDER_ROOT, share_of_root, slope_of_arc, square_under_root
+from losscompiler.stable.roots import (
+    SHARE_OF_ROOT,
+    SINES_OVER_COSINES,
+    SLOPES_OF_ARCS,
+    SQUARE_UNDER_ROOT,
+    share_of_root,
+    sine_over_cosine,
+    slope_of_arc,
+    square_under_root,
+)
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.separate import SEPARATED, separated
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
@@ -152,6 +161,7 @@ FINISHING: tuple[Transformation, ...] = (
     Transformation(VON_MISES, _on(von_mises)),
     Transformation(COSINE_DISTANCES, _on(cosine_distance)),
     Transformation(SEPARATED, _on(separated)),
+    Transformation(MOMENTS_NEAR_POLE, lambda graph, parameters: MomentsNearPole(graph).apply),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
@@ -184,6 +194,7 @@ MERGING: tuple[Transformation, ...] = (
 GUARDING: tuple[Transformation, ...] = (
     Transformation(WEIGHTED_POWERS, _weighted_power),
     Transformation(POWERS_AT_KINKS, _on(power_at_kink)),
+    Transformation(SINES_OVER_COSINES, _on(sine_over_cosine)),
     Transformation(exponentials.DIVISORS, lambda graph, parameters: Exponentials(graph, parameters).divisor),
     Transformation(exponentials.UNDERFLOWING, lambda graph, parameters: Exponentials(graph, parameters).underflowing),
     Transformation(exponentials.VANISHING, lambda graph, parameters: Exponentials(graph, parameters).vanishing),
