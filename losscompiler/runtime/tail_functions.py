@@ -101,6 +101,12 @@ def part_of_sum(x, y):
     return x / (x + y)
 
 
+def root_difference(x, y, d):
+    """Return sqrt(x) - sqrt(y) for d = x - y."""
+    x, y = alike(x, y)
+    return d / unless_both_zero(ops.sqrt(x) + ops.sqrt(y), x)
+
+
 def contrast(x, y):
     """Return (x - y)/(x + y), and 0 where both are 0."""
     x, y = alike(x, y)

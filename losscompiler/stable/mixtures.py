@@ -32,7 +32,7 @@ def complement_of_mixture(graph: Graph, node: Node) -> Node | None:
         for i, first in mixed[:position]:
             for (w, a), (v, b) in _pairs(graph, first, second):
                 lacking = [_complement(graph, side) for side in (a, b)]
-                if _add_up_to_1(graph, w, v) and None not in lacking:
+                if add_up_to_1(graph, w, v) and None not in lacking:
                     terms = [graph.simple("mul", weight, side) for weight, side in zip((w, v), lacking, strict=True) if side is not None]
                     value = scaled(graph, graph.simple("add", *terms), parts.constant)
                     rest = parts.without({i, j}).parts
@@ -57,7 +57,10 @@ def _split(graph: Graph, product: Product) -> Iterator[tuple[Node, Node]]:
                 yield graph.simple("neg", base), power_product(graph, Product(-rest.coefficient, rest.powers))
 
 
-def _add_up_to_1(graph: Graph, w: Node, v: Node) -> bool:
+def add_up_to_1(graph: Graph, w: Node, v: Node) -> bool:
+    """Tell whether two values add up to 1 whatever the data are."""
+    if w.op == v.op == "sigmoid":
+        w, v = graph.simple("add", graph.const(1), w.args[0]), v.args[0]
     one, other = sum_of(graph, w), sum_of(graph, v)
     left, right = coefficients(one.terms), coefficients(other.terms)
     return one.constant + other.constant == 1 and {*left, *right} != set() and all(

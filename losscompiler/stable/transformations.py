@@ -9,6 +9,7 @@ from typing import TypeAlias
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
 from losscompiler.stable import exponentials, log_sums, powers, quotients, two_terms
+from losscompiler.stable.affinities import AFFINITIES, LOGS_OF_AFFINITIES, Affinities
 from losscompiler.stable.branches import BRANCHES, into_branches
 from losscompiler.stable.cancellation import CANCELLATION, Cancellation
 from losscompiler.stable.common_factors import (
@@ -144,6 +145,8 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(two_terms.COMPLEMENTS, lambda graph, parameters: TwoTerms(graph, parameters).complement),
     Transformation(log_sums.LOG_SUMS, lambda graph, parameters: LogSums(graph).elements),
     Transformation(log_sums.LOG_SHARES, lambda graph, parameters: LogSums(graph).rows),
+    Transformation(AFFINITIES, lambda graph, parameters: Affinities(graph).complement),
+    Transformation(LOGS_OF_AFFINITIES, lambda graph, parameters: Affinities(graph).logarithm),
     Transformation(OPPOSITES, _on(opposites)),
     Transformation(BINARY_ENTROPY, _on(binary_entropy)),
     Transformation(log_sums.CANCELLED, _on(log_sums.cancelled)),
