@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -77,3 +77,17 @@ def added(graph: Graph, parts: Iterable[Node]) -> Node:
     """Return the sum of nodes."""
     nodes = list(parts)
     return chained(graph, "add", nodes) if nodes else graph.const(0)
+
+
+def multiplied_out(graph: Graph, terms: Sequence[Product], operations: Container[str]) -> list[Product]:
+    """Return terms in which brackets are multiplied out whose own terms hold one of some operations as a factor, none if there are none."""
+    found: list[Product] = []
+    for term in terms:
+        brackets = [base for base, exponent in term.powers if exponent == 1 and base.op in ("add", "sub")]
+        inside = products_of(graph, brackets[0]) if len(brackets) == 1 else []
+        if any(base.op in operations for part in inside for base, _ in part.powers):
+            outside = term.times(atom(brackets[0]), -1)
+            found += [part.times(outside) for part in inside]
+        else:
+            found.append(term)
+    return found if len(found) > len(terms) else []

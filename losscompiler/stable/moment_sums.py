@@ -5,13 +5,13 @@ By the product rule the derivative of u*exp_moment(0, u) holds such a sum; for l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from losscompiler.graph.expressions import ExpressionBuilder, Keywords
 from losscompiler.graph.node import Graph, Node
 from losscompiler.source import Source
-from losscompiler.stable.cancelling import Presence, added, atom, products_of, raised, ratio
+from losscompiler.stable.cancelling import Presence, added, atom, multiplied_out, products_of, raised, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product, product_of, sum_of, total
 
@@ -44,6 +44,9 @@ class MomentSums:
         if node.op not in ("add", "sub") or not self.moments.within(node):
             return None
         found = products_of(self.graph, node)
+        return self._in_terms(found) or self._in_terms(multiplied_out(self.graph, found, _NEIGHBOURS))
+
+    def _in_terms(self, found: Sequence[Product]) -> Node | None:
         for i, first in enumerate(found):
             for base, exponent in first.powers:
                 if exponent != 1 or base.op not in _NEIGHBOURS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import Presence, added, atom, products_of, ratio
+from losscompiler.stable.cancelling import Presence, added, atom, multiplied_out, products_of, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product
 
@@ -31,6 +31,9 @@ class Remainders:
         if node.op not in ("add", "sub") or not self.functions.within(node):
             return None
         found = products_of(self.graph, node)
+        return self._in_terms(found) or self._in_terms(multiplied_out(self.graph, found, ("exp",)))
+
+    def _in_terms(self, found: Sequence[Product]) -> Node | None:
         for position, term in enumerate(found):
             for base, exponent in term.powers:
                 if exponent != 1 or base.op not in self.functions.operations:

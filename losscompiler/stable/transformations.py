@@ -75,6 +75,7 @@ from losscompiler.stable.separate import SEPARATED, separated
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.slopes import POWERS_AT_KINKS, SIGNED, SLOPES, power_at_kink, signed, slopes
+from losscompiler.stable.stirling import STIRLING, of_reciprocal
 from losscompiler.stable.two_terms import TwoTerms
 from losscompiler.stable.von_mises import VON_MISES, von_mises
 from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
@@ -126,6 +127,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     Transformation(DISPERSIONS, _on(of_dispersion)),
+    Transformation(STIRLING, _on(of_reciprocal)),
     # -- products
     Transformation(exponentials.POWERS, lambda graph, parameters: Exponentials(graph, parameters).power),
     Transformation(exponentials.SPREAD, lambda graph, parameters: Exponentials(graph, parameters).spread),
