@@ -111,11 +111,24 @@ def entropy_of_quotient(graph: Graph, node: Node) -> Node | None:
     for base, exponent in whole.powers:
         if exponent == 1:
             rest = whole.times(atom(base), -1)
-            for (x, y, t), sign in _quotients_of(graph, base):
-                function = atom(graph.simple("entropy_of_quotient", x, y, t)).times(Product(Fraction(sign), ()))
-                result = _by_numerator(graph, rest, base, products_of(graph, graph.simple("add", x, t)), function)
-                if result is not None:
-                    return result
+            result = _entropy(graph, rest, base)
+            if result is None and base.op == "where":
+                branches = [_entropy(graph, rest, branch) for branch in base.args[1:]]
+                if any(branches):
+                    others = [power_product(graph, rest.times(product_of(graph, branch))) for branch in base.args[1:]]
+                    result = graph.simple("where", base.args[0], *(new or old for new, old in zip(branches, others, strict=True)))
+            if result is not None:
+                return result
+    return None
+
+
+def _entropy(graph: Graph, rest: Product, log: Node) -> Node | None:
+    """Return a product with a logarithm by `entropy_of_quotient`, or ``None`` where it is none of that kind."""
+    for (x, y, t), sign in _quotients_of(graph, log):
+        function = atom(graph.simple("entropy_of_quotient", x, y, t)).times(Product(Fraction(sign), ()))
+        result = _by_numerator(graph, rest, log, products_of(graph, graph.simple("add", x, t)), function)
+        if result is not None:
+            return result
     return None
 
 
@@ -151,9 +164,10 @@ def _quotients_of(graph: Graph, log: Node) -> list[tuple[tuple[Node, Node, Node]
         case "log" | "weighted_log" if log.args[0].op == "share":
             x, y = log.args[0].args
             return [((zero, y, x), 1)]
-        case "log1p" | "weighted_log1p" if log.args[0].op == "div":
-            y, t = log.args[0].args
-            return [((zero, y, t), -1)]
+        case "log1p" | "weighted_log1p":
+            inside = product_of(graph, log.args[0])
+            below = Product(Fraction(1), tuple((base, -power) for base, power in inside.powers if power < 0))
+            return [((zero, power_product(graph, inside.times(below)), power_product(graph, below)), -1)] if below.powers else []
     return []
 
 
