@@ -1,4 +1,6 @@
-"""Gamma functions of a reciprocal by Stirling's formula: lgamma(1/a) + log(a)/a is -1/a + log(2*pi*a)/2 and what vanishes with a.
+"""Gamma functions whose argument leaves the range of floats: reciprocals, by Stirling's formula, and what may underflow.
+
+lgamma(1/a) + log(a)/a is -1/a + log(2*pi*a)/2 and what vanishes with a.
 
 The generalised gamma distribution is normal for a = 0. Written with 1/a its terms are infinite there, and cancel around it; by
 Stirling's formula the logarithms cancel in symbols, and what is left is 1/a, which cancels with an exponential over a.
@@ -17,7 +19,13 @@ STIRLING = Rule(
     "log gamma function of a reciprocal", "lgamma(1/x) + log(x)/x", "log(x)/2 + log(2*pi)/2 + inverse_binet(0, x) - 1/x", 1e-3, 9,
     "DLMF 5.11.1; the terms of the left side are infinite at 0",
 )  # fmt: skip
+UNDERFLOWING_ARGUMENTS = Rule(
+    "log gamma function of what may underflow", "lgamma(3*sigmoid(x))", "lgamma(1 + 3*sigmoid(x)) - log_sigmoid(x) - log(3)", -80, 80,
+    "DLMF 5.5.1; sigmoid(x) is 0 for x < -104 in float32, where the left side is infinite",
+)  # fmt: skip
 _HALF = Fraction(1, 2)
+_LOGARITHMS = {"sigmoid": "log_sigmoid", "softmax": "log_softmax"}
+"""Functions that underflow, with their logarithms, which do not."""
 
 
 def of_reciprocal(graph: Graph, node: Node) -> Node | None:
@@ -79,3 +87,19 @@ def _with_half_log(graph: Graph, parts: list[Product], dispersion: Product, outs
                 both = known + power / 2
                 return [*parts[:position], *([outside.times(atom(outer[0])).times(Product(both, ()))] if both else []), *parts[position + 1 :]]
     return [*parts, outside.times(Product(_HALF, ())).times(atom(graph.simple("log", power_product(graph, varying))))]
+
+
+def of_underflowing(graph: Graph, node: Node) -> Node | None:
+    """Return the log gamma function of a product with an exponential or a probability by that of 1 + x, and the logarithm of x."""
+    if node.op != "lgamma":
+        return None
+    inside = product_of(graph, node.args[0])
+    small = [base for base, exponent in inside.powers if exponent == 1 and (base.op == "exp" or base.op in _LOGARITHMS) and not base.constant]
+    if not small:
+        return None
+    rest = inside.times(Product(Fraction(1), tuple((base, Fraction(1)) for base in small)), -1)
+    logs = [graph.make(_LOGARITHMS[base.op], *base.args, span=None, **base.attributes) if base.op in _LOGARITHMS else base.args[0] for base in small]
+    if rest.powers or rest.coefficient != 1:
+        logs.append(graph.simple("log", power_product(graph, rest)))
+    grown = graph.simple("lgamma", graph.simple("add", graph.const(1), node.args[0]))
+    return graph.simple("sub", grown, added(graph, logs))

@@ -75,7 +75,7 @@ from losscompiler.stable.separate import SEPARATED, separated
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.slopes import POWERS_AT_KINKS, SIGNED, SLOPES, power_at_kink, signed, slopes
-from losscompiler.stable.stirling import STIRLING, of_reciprocal
+from losscompiler.stable.stirling import STIRLING, UNDERFLOWING_ARGUMENTS, of_reciprocal, of_underflowing
 from losscompiler.stable.two_terms import TwoTerms
 from losscompiler.stable.von_mises import VON_MISES, von_mises
 from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
@@ -168,6 +168,7 @@ FINISHING: tuple[Transformation, ...] = (
     Transformation(SEPARATED, _on(separated)),
     Transformation(MOMENTS_NEAR_POLE, lambda graph, parameters: MomentsNearPole(graph).apply),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
+    Transformation(UNDERFLOWING_ARGUMENTS, _on(of_underflowing)),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
     Transformation(ENTROPIES_OF_QUOTIENTS, _on(entropy_of_quotient)),
