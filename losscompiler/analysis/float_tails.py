@@ -114,6 +114,18 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         series = x * square * sum((-1) ** n * 2 * (n + 1) / (2 * n + 3) * square**n for n in range(14))
         return np.where(square < 0.0625, series, np.arctan(x) - x / (1 + square))
 
+    def sine_remainder(x: Any) -> Any:
+        square = np.square(x)
+        series = x * square * sum((-1) ** n * 2 * (n + 1) / math.factorial(2 * n + 3) * square**n for n in range(9))
+        return np.where(square < 1, series, np.sin(x) - x * np.cos(x))
+
+    def log_cosh_remainder(x: Any) -> Any:
+        size, tangents = np.abs(x), [1.0]
+        for n in range(1, 16):
+            tangents.append(-sum(tangents[i] * tangents[n - 1 - i] for i in range(n)) / (2 * n + 1))
+        series = size**4 * sum((2 - 2 * n) * tangents[n - 1] / (2 * n) * size ** (2 * n - 4) for n in range(2, 17))
+        return np.where(size < 0.5, series, 2 * (size + np.log1p(np.exp(-2 * size)) - math.log(2)) - size * np.tanh(size))
+
     def arc_ratio(x: Any) -> Any:
         d = 1 - np.asarray(x, dtype=float)
         near, angle, beyond = np.abs(d) < 0.1, np.where(d > 0, x, 0.0), np.where(d < 0, x, 2.0)
@@ -152,7 +164,8 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
         "cosine_distance": cosine_distance,
-        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "log_of_quotient": log_of_quotient,
+        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder,
+        "log_cosh_remainder": log_cosh_remainder, "log_of_quotient": log_of_quotient,
         "entropy_of_quotient": lambda x, y, t: (x + t) * log_of_quotient(x, y, t, x + t),
         "root_difference": lambda x, y, d: d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y)),
         "contrast": lambda x, y: (np.asarray(x) - y) / np.where(none(x, y), 1.0, np.asarray(x, dtype=float) + y),

@@ -222,6 +222,14 @@ ELEMENTARY: tuple[Function, ...] = (
         partials=("2*square(x/(1 + x**2))",), monotone=1, range=(-pi / 2, pi / 2), definition="atan(x) - x/(1 + x**2)", keras="atan_remainder",
     ),
     Function(
+        name="sine_remainder", arguments=("x",), summary="sin(x) - x*cos(x), also for small x", category=_TRIG, internal=True,
+        partials=("x*sin(x)",), definition="sin(x) - x*cos(x)", keras="sine_remainder",
+    ),
+    Function(
+        name="log_cosh_remainder", arguments=("x",), summary="2*log(cosh(x)) - x*tanh(x), also for small x", category=_EXP, internal=True,
+        partials=("tanh(x) - x*sech_squared(x)",), range=(0, inf), definition="2*log_cosh(x) - x*tanh(x)", keras="log_cosh_remainder",
+    ),
+    Function(
         name="atan", arguments=("x",), summary="inverse tangent", category=_TRIG, synonyms=("arctan",), partials=("1/(1 + x**2)",),
         range=(-pi / 2, pi / 2), monotone=1, sympy="atan", mpmath="atan", keras="atan",
     ),

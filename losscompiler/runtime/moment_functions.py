@@ -159,3 +159,51 @@ def log1pmx(x):
     u = ops.log1p(x)
     near = u < 1.5
     return ops.where(near, -expm1mx(ops.where(near, u, ops.zeros_like(u))), u - x)
+
+
+# ------------------------------------------------------------------------------------------------ derivatives by a scale
+def atan_remainder(x):
+    """Return atan(x) - x/(1 + x**2) without cancellation for small x."""
+    return in_float64(wide_atan_remainder, x)
+
+
+def wide_atan_remainder(x):
+    """Return `atan_remainder` by the difference of both series where x is small, each term 2n/(2n + 1) of x**(2n + 1)."""
+    near = ops.abs(x) < 0.25
+    small = ops.where(near, x, ops.zeros_like(x))
+    series = polynomial([(-1) ** n * 2.0 * (n + 1) / (2 * n + 3) for n in range(14)], ops.square(small)) * ops.square(small) * small
+    large = ops.where(near, ops.ones_like(x), x)
+    return ops.where(near, series, ops.arctan(large) - 1.0 / (large + 1.0 / large))
+
+
+def sine_remainder(x):
+    """Return sin(x) - x*cos(x) without cancellation for small x."""
+    return in_float64(wide_sine_remainder, x)
+
+
+def wide_sine_remainder(x):
+    """Return `sine_remainder` by the difference of both series where x is small, each term 2n/(2n + 1)! of x**(2n + 1)."""
+    near = ops.abs(x) < 1.0
+    small = ops.where(near, x, ops.zeros_like(x))
+    series = polynomial([(-1) ** n * 2.0 * (n + 1) / math.factorial(2 * n + 3) for n in range(9)], ops.square(small))
+    large = ops.where(near, ops.ones_like(x), x)
+    return ops.where(near, series * ops.square(small) * small, ops.sin(large) - large * ops.cos(large))
+
+
+def log_cosh_remainder(x):
+    """Return 2*log(cosh(x)) - x*tanh(x) without cancellation for small x."""
+    return in_float64(wide_log_cosh_remainder, x)
+
+
+def wide_log_cosh_remainder(x):
+    """Return `log_cosh_remainder` by the difference of both series where x is small."""
+    tangents = [1.0]
+    for n in range(1, 16):
+        # The coefficients t of tanh, whose derivative is 1 - tanh**2; those of log(cosh) are t/2n.
+        tangents.append(-sum(tangents[i] * tangents[n - 1 - i] for i in range(n)) / (2 * n + 1))
+    near = ops.abs(x) < 0.5
+    small = ops.where(near, x, ops.zeros_like(x))
+    series = polynomial([(2 - 2 * n) * tangents[n - 1] / (2 * n) for n in range(2, 17)], ops.square(small))
+    large = ops.where(near, ops.ones_like(x), ops.abs(x))
+    double = 2.0 * (large + ops.log1p(ops.exp(-2.0 * large)) - math.log(2.0))
+    return ops.where(near, series * ops.square(ops.square(small)), double - large * ops.tanh(large))

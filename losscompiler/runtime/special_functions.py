@@ -244,21 +244,6 @@ def wide_inverse_binet(k, x):
     return ops.where(near, polynomial(powers, small), (-1) ** k * distant)
 
 
-# -------------------------------------------------------------------------------------------------------- inverse tangent
-def atan_remainder(x):
-    """Return atan(x) - x/(1 + x**2) without cancellation for small x."""
-    return in_float64(wide_atan_remainder, x)
-
-
-def wide_atan_remainder(x):
-    """Return `atan_remainder` by the difference of both series where x is small, each term 2n/(2n + 1) of x**(2n + 1)."""
-    near = ops.abs(x) < 0.25
-    small = ops.where(near, x, ops.zeros_like(x))
-    series = polynomial([(-1) ** n * 2.0 * (n + 1) / (2 * n + 3) for n in range(14)], ops.square(small)) * ops.square(small) * small
-    large = ops.where(near, ops.ones_like(x), x)
-    return ops.where(near, series, ops.arctan(large) - 1.0 / (large + 1.0 / large))
-
-
 # ------------------------------------------------------------------------------------------------------ Bessel functions
 # Compiled code has no i0 and i1, and both scaled functions are off by up to ten units of rounding in float32.
 backend_i0e = backend_function("math.special.bessel_i0e", "scipy.special.i0e", "special.i0e")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeAlias
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import added, atom, products_of, ratio
@@ -26,10 +27,6 @@ LESS_EXPONENTIAL = Rule(
     "exponential less 1 behind a common factor", "x/3 - x/3*exp(x)", "-x/3*expm1(x)", -80, 80,
     "the difference cancels where the exponent is small",
 )  # fmt: skip
-LESS_SLOPE = Rule(
-    "inverse tangent less its argument times its slope", "y*atan(x) - y*x/(1 + x**2)", "y*atan_remainder(x)", 1e-3, 1e9,
-    "the derivative of c*atan(x/c) by c; both terms are x to first order", (0.1, 9),
-)  # fmt: skip
 LESS_HALF = Rule(
     "probability less 1/2 behind a common factor", "y - 2*y*sigmoid(x)", "-y*tanh(x/2)", -80, 80,
     "the difference cancels where both sides are as probable; the normal distribution has erf in the place of tanh", (0.1, 9),
@@ -43,27 +40,24 @@ BINARY_ENTROPY = Rule(
     "of both terms one underflows before the sum does",
 )  # fmt: skip
 _MOST_TERMS = 8
+Join: TypeAlias = Callable[[Graph, Product, Product], Node | None]
+"""Returns two terms as one, or ``None`` where they are no such pair."""
 _LOGS_OF_PROBABILITIES = frozenset({"log", "log1p", "log_sigmoid", "softplus", "weighted_log", "weighted_log1p", "logaddexp"})
 
 
 def common_factor(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which two sums that have the same factor are one, if terms cancel between them."""
-    return _with_two_joined(graph, node, _joined)
+    return with_two_joined(graph, node, _joined)
 
 
 def opposites(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which x*log_sigmoid(a) - x*log_sigmoid(-a), or the same of softplus, has become x*a."""
-    return _with_two_joined(graph, node, _logit)
+    return with_two_joined(graph, node, _logit)
 
 
 def less_exponential(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which x - x*exp(a) has become -x*expm1(a)."""
-    return _with_two_joined(graph, node, _expm1)
-
-
-def less_slope(graph: Graph, node: Node) -> Node | None:
-    """Return a sum in which a*atan(x) - a*x/(1 + x**2) has become a*atan_remainder(x)."""
-    return _with_two_joined(graph, node, _atan_remainder)
+    return with_two_joined(graph, node, _expm1)
 
 
 def less_half(graph: Graph, node: Node) -> Node | None:
@@ -71,12 +65,12 @@ def less_half(graph: Graph, node: Node) -> Node | None:
 
     What a*sigmoid(x) - a*sigmoid(-x) is as well.
     """
-    return _with_two_joined(graph, node, _centred)
+    return with_two_joined(graph, node, _centred)
 
 
 def less_share(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which a - a*x/(x + y) has become a*share(y, x)."""
-    return _with_two_joined(graph, node, _share)
+    return with_two_joined(graph, node, _share)
 
 
 def binary_entropy(graph: Graph, node: Node) -> Node | None:
@@ -85,11 +79,11 @@ def binary_entropy(graph: Graph, node: Node) -> Node | None:
     Not beside other logarithms of probabilities, with which these may cancel, as in a divergence.
     """
     logs = [base for term in products_of(graph, node) for base, _ in term.powers if base.op in _LOGS_OF_PROBABILITIES]
-    return _with_two_joined(graph, node, _entropy) if len(logs) == 2 else None
+    return with_two_joined(graph, node, _entropy) if len(logs) == 2 else None
 
 
-def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, Product], Node | None]) -> Node | None:
-    """Return a sum of which two terms have become one."""
+def with_two_joined(graph: Graph, node: Node, join: Join) -> Node | None:
+    """Return a sum of which two terms have become one, in the branches of choices by the same condition if need be."""
     if node.op not in ("add", "sub"):
         return None
     found = products_of(graph, node)
@@ -97,9 +91,24 @@ def _with_two_joined(graph: Graph, node: Node, join: Callable[[Graph, Product, P
         return None
     for j, second in enumerate(found):
         for i, first in enumerate(found[:j]):
-            value = join(graph, first, second)
+            value = join(graph, first, second) or _joined_in_branches(graph, first, second, join)
             if value is not None:
                 return added(graph, [*(power_product(graph, term) for k, term in enumerate(found) if k not in (i, j)), value])
+    return None
+
+
+def _joined_in_branches(graph: Graph, first: Product, second: Product, join: Join) -> Node | None:
+    for one in [base for base, exponent in first.powers if base.op == "where" and exponent == 1]:
+        for other in [base for base, exponent in second.powers if base.op == "where" and exponent == 1 and base.args[0] is one.args[0]]:
+            outside = first.times(atom(one), -1), second.times(atom(other), -1)
+            pairs = [[rest.times(product_of(graph, branch)) for rest, branch in zip(outside, sides, strict=True)] for sides in (
+                (one.args[1], other.args[1]), (one.args[2], other.args[2]),
+            )]  # fmt: skip
+            joined = [join(graph, *pair) for pair in pairs]
+            if any(value is not None for value in joined):
+                apart = [added(graph, [power_product(graph, term) for term in pair if term.coefficient]) for pair in pairs]
+                branches = [old if new is None else new for new, old in zip(joined, apart, strict=True)]
+                return graph.simple("where", one.args[0], *branches)
     return None
 
 
@@ -178,18 +187,6 @@ def _opposite(graph: Graph, one: Node, other: Node) -> bool:
                 if share * mine.constant == -its.constant and numbers[0] == {key: -number for key, number in numbers[1].items()}:
                     return True
     return False
-
-
-def _atan_remainder(graph: Graph, first: Product, second: Product) -> Node | None:
-    for one, other in ((first, second), (second, first)):
-        for base, exponent in one.powers:
-            if base.op == "atan" and exponent == 1:
-                (x,) = base.args
-                rest = one.times(atom(base), -1)
-                below = graph.simple("add", graph.const(1), graph.simple("pow", x, graph.const(2)))
-                if ratio(other, rest.times(product_of(graph, x)).times(atom(below), -1)) == -1:
-                    return power_product(graph, rest.times(atom(graph.simple("atan_remainder", x))))
-    return None
 
 
 def _joined(graph: Graph, first: Product, second: Product) -> Node | None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isqrt
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import raised
+from losscompiler.stable.cancelling import added, products_of, raised
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
@@ -171,33 +171,45 @@ class LessItsPart:
         """Return sqrt(x + b**2) - b, and hypot(a, b) - b, as a quotient where b is positive; sqrt(x + b**2) + b where it is negative."""
         if node.op not in ("add", "sub") or node.index in self._conjugates:
             return None
-        graph, parts = self.graph, sum_of(self.graph, node)
-        for position, term in enumerate(parts.terms):
-            if term.node.op not in ("sqrt", "hypot"):
-                continue
-            for other, b in _subtracted(graph, parts, term.scale):
-                rest = _under_root_without(graph, term.node, b)
-                if rest is None or self.signs.nonpositive(b):
-                    continue
-                conjugate = graph.simple("add", term.node, b)
-                self._conjugates.add(conjugate.index)
-                quotient = graph.simple("div", rest, conjugate)
-                kept = parts.without({position, other})
-                result = total(graph, parts.constant if other >= 0 else Fraction(0), [*kept.parts, (term.scale, quotient)])
-                if self.signs.positive(b, closed=False):
-                    return result
-                self._conjugates.add(node.index)
-                return graph.simple("where", graph.make("gt", b, graph.const(0)), result, node)
+        graph, found = self.graph, products_of(self.graph, node)
+        for i, term in enumerate(found):
+            for root, power in [(base, exponent) for base, exponent in term.powers if _is_root(base, exponent)]:
+                outside = term.times(Product(Fraction(1), ((root, power),)), -1)
+                root = root if power == 1 else graph.simple("sqrt", root)
+                for j, other in enumerate(found):
+                    if i == j or any(_is_root(base, exponent) for base, exponent in other.powers):
+                        continue
+                    b = power_product(graph, other.times(outside, -1).times(Product(Fraction(-1), ())))
+                    rest = None if self.signs.nonpositive(b) else _under_root_without(graph, root, b)
+                    if rest is None:
+                        continue
+                    kept = [power_product(graph, each) for k, each in enumerate(found) if k not in (i, j)]
+                    result = added(graph, [*kept, self._quotient(outside, root, b, rest)])
+                    if self.signs.positive(b, closed=False):
+                        return result
+                    self._conjugates.add(node.index)
+                    return graph.simple("where", graph.make("gt", b, graph.const(0)), result, node)
         return None
 
 
-def _subtracted(graph: Graph, parts: Sum, scale: Fraction) -> Iterator[tuple[int, Node]]:
-    """Yield what is subtracted from a term with a factor, or added with the other sign, with its position; the constant's is -1."""
-    if parts.constant * scale < 0:
-        yield -1, graph.const(-parts.constant / scale)
-    for position, term in enumerate(parts.terms):
-        if term.node.op not in ("sqrt", "hypot"):
-            yield position, scaled(graph, term.node, -term.scale / scale)
+    def _quotient(self, outside: Product, root: Node, b: Node, rest: Node) -> Node:
+        """Return c*(root - b) for a root of rest + b**2; where b is a factor of c, by the relative size of the rest."""
+        graph, scale = self.graph, product_of(self.graph, b)
+        left = outside.times(scale, -1)
+        if scale.powers and all(exponent > 0 and outside.exponent(base) >= exponent for base, exponent in scale.powers):
+            # By the scale both terms of the derivative of c/(c + root) are of the order of the rest; their difference is smaller.
+            relative = power_product(graph, product_of(graph, rest).times(scale, -1).times(scale, -1))
+            one = graph.const(1)
+            conjugate = graph.simple("add", one, graph.simple("sqrt", graph.simple("add", one, relative)))
+            self._conjugates.add(conjugate.index)
+            return power_product(graph, left.times(product_of(graph, graph.simple("div", rest, conjugate))))
+        conjugate = graph.simple("add", root, b)
+        self._conjugates.add(conjugate.index)
+        return power_product(graph, outside.times(product_of(graph, graph.simple("div", rest, conjugate))))
+
+
+def _is_root(base: Node, exponent: Fraction) -> bool:
+    return (base.op == "hypot" and exponent == 1) or (exponent == Fraction(1, 2) and not base.constant)
 
 
 def _under_root_without(graph: Graph, root: Node, b: Node) -> Node | None:

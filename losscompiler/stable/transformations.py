@@ -18,14 +18,12 @@ from losscompiler.stable.common_factors import (
     LESS_EXPONENTIAL,
     LESS_HALF,
     LESS_SHARE,
-    LESS_SLOPE,
     OPPOSITES,
     binary_entropy,
     common_factor,
     less_exponential,
     less_half,
     less_share,
-    less_slope,
     opposites,
 )
 from losscompiler.stable.cosines import COSINE_DISTANCES, cosine_distance
@@ -71,6 +69,14 @@ from losscompiler.stable.roots import (
     square_under_root,
 )
 from losscompiler.stable.rules import Rule
+from losscompiler.stable.scales import (
+    LESS_SLOPE,
+    LESS_SLOPE_OF_LOG_COSH,
+    LESS_SLOPE_OF_SINE,
+    less_slope,
+    less_slope_of_log_cosh,
+    less_slope_of_sine,
+)
 from losscompiler.stable.separate import SEPARATED, separated
 from losscompiler.stable.sharpness import SHARPNESS, Sharpness
 from losscompiler.stable.signs import Signs
@@ -184,6 +190,8 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(COMMON_FACTORS, _on(common_factor)),
     Transformation(OPPOSITES, _on(opposites)),
     Transformation(LESS_SLOPE, _on(less_slope)),
+    Transformation(LESS_SLOPE_OF_SINE, _on(less_slope_of_sine)),
+    Transformation(LESS_SLOPE_OF_LOG_COSH, _on(less_slope_of_log_cosh)),
     Transformation(LESS_EXPONENTIAL, _on(less_exponential)),
     Transformation(LESS_HALF, _on(less_half)),
     Transformation(LESS_SHARE, _on(less_share)),
