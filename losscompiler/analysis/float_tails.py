@@ -126,6 +126,10 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         series = size**4 * sum((2 - 2 * n) * tangents[n - 1] / (2 * n) * size ** (2 * n - 4) for n in range(2, 17))
         return np.where(size < 0.5, series, 2 * (size + np.log1p(np.exp(-2 * size)) - math.log(2)) - size * np.tanh(size))
 
+    def reciprocal_mean(x: Any) -> Any:
+        u = np.asarray(x, dtype=float) - 1
+        return np.where(u == 0, 1.0, np.where(u < -0.5, np.log(x), np.log1p(u)) / np.where(u == 0, 1.0, u))
+
     def arc_ratio(x: Any) -> Any:
         d = 1 - np.asarray(x, dtype=float)
         near, angle, beyond = np.abs(d) < 0.1, np.where(d > 0, x, 0.0), np.where(d < 0, x, 2.0)
@@ -164,7 +168,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "scaled_square": lambda w, x: np.where((np.asarray(w) == 0) & np.isinf(x), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
         "cosine_distance": cosine_distance,
-        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder,
+        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder, "reciprocal_mean": reciprocal_mean,
         "log_cosh_remainder": log_cosh_remainder, "log_of_quotient": log_of_quotient,
         "entropy_of_quotient": lambda x, y, t: (x + t) * log_of_quotient(x, y, t, x + t),
         "root_difference": lambda x, y, d: d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y)),

@@ -198,7 +198,7 @@ ELEMENTARY: tuple[Function, ...] = (
         name="root_difference", arguments=("x", "y", "d"), category=_POWER, internal=True, keras="root_difference",
         summary="sqrt(x) - sqrt(y), where d is x - y with the digits that it has",
         partials=("weighted_reciprocal(2*sqrt(x), f)", "-weighted_reciprocal(2*sqrt(y), f)", "0"),
-        domain=("x >= 0", "y >= 0", "d == x - y"), definition="sqrt(x) - sqrt(y)",
+        domain=("x >= 0", "y >= 0"), definition="sqrt(x) - sqrt(y)",
     ),
     # -- trigonometric
     Function(name="sin", arguments=("x",), summary="sine", category=_TRIG, partials=("cos(x)",), range=(-1, 1), sympy="sin", mpmath="sin", keras="sin"),

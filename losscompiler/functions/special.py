@@ -187,6 +187,11 @@ SPECIAL: tuple[Function, ...] = (
         range=(0, inf), keras="log1p_moment", summary="integral of t**k/(1 + t*x)**(k + 1) over 0 < t < 1, for k = 0 log1p(x)/x; k is a number",
     ),
     Function(
+        name="reciprocal_mean", arguments=("x",), summary="mean of 1/t between 1 and x: log(x)/(x - 1), and 1 at x = 1", category=_MOMENT,
+        internal=True, partials=("where(x < 1/2, (1/x - f)/(x - 1), -log1p_moment(1, x - 1))",), domain=("x > 0",), range=(0, inf), monotone=-1,
+        definition="where(x == 1, 1, log(x)/(x - 1))", keras="reciprocal_mean",
+    ),
+    Function(
         name="asinh_moment", arguments=("k", "x"), category=_MOMENT, whole="k", partials=("0", "-(2*k + 1)*x*asinh_moment(k + 1, x)"), range=(0, 1),
         keras="asinh_moment", summary="integral of t**(2*k)/(1 + t**2*x**2)**(k + 1/2) over 0 < t < 1, for k = 0 asinh(x)/x; k is a number",
     ),

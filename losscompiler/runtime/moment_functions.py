@@ -103,6 +103,13 @@ def log1p_moment(k, x):
     return log1p_mean(x) if k == 0 else in_float64(lambda x: wide_log1p_moment(int(k), x), x)
 
 
+def reciprocal_mean(x):
+    """Return log(x)/(x - 1), and 1 at x = 1."""
+    far = x < 0.5
+    small, near = ops.where(far, x, ops.full_like(x, 0.5)), ops.where(far, ops.ones_like(x), x)
+    return ops.where(far, ops.log(small) / (small - 1.0), log1p_mean(near - 1.0))
+
+
 def wide_log1p_moment(k, x):
     """Return `log1p_moment` for k > 0 with the error of a few units of rounding."""
     u, mean = ops.log1p(x), log1p_mean(x)

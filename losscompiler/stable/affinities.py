@@ -15,14 +15,14 @@ from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, product_of, scaled, sum_of, total
 
 AFFINITIES = Rule(
-    "what an affinity lacks to 1", "1 - sqrt(x*0.3) - sqrt((1 - x)*(1 - 0.3))",
-    "(root_difference(x, 0.3, x - 0.3)**2 + root_difference(1 - x, 1 - 0.3, 0.3 - x)**2)/2", 1e-9, 0.999,
-    "Hellinger 1909; Bhattacharyya 1943: y + (1 - y) is 1, and twice the products of roots complete the squares",
+    "what an affinity lacks to 1", "1 - sqrt(x*y) - sqrt((1 - x)*(1 - y))",
+    "(root_difference(x, y, x - y)**2 + root_difference(1 - x, 1 - y, y - x)**2)/2", 1e-9, 0.999,
+    "Hellinger 1909; Bhattacharyya 1943: y + (1 - y) is 1, and twice the products of roots complete the squares", (0.01, 0.99),
 )  # fmt: skip
 LOGS_OF_AFFINITIES = Rule(
-    "log of an affinity", "log(sqrt(x*0.3) + sqrt((1 - x)*(1 - 0.3)))",
-    "log1p(-(root_difference(x, 0.3, x - 0.3)**2 + root_difference(1 - x, 1 - 0.3, 0.3 - x)**2)/2)", 0.1, 0.9,
-    "Bhattacharyya 1943; what is left of the digits of a logarithm near 1",
+    "log of an affinity", "log(sqrt(x*y) + sqrt((1 - x)*(1 - y)))",
+    "log1p(-(root_difference(x, y, x - y)**2 + root_difference(1 - x, 1 - y, y - x)**2)/2)", 0.1, 0.9,
+    "Bhattacharyya 1943; what is left of the digits of a logarithm near 1", (0.1, 0.9),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import added, atom, products_of, ratio
 from losscompiler.stable.rules import Rule
+from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import Product, power_product, product_of, sum_of, total
 
 LOG_QUOTIENTS = Rule(
@@ -125,6 +126,8 @@ def entropy_of_quotient(graph: Graph, node: Node) -> Node | None:
 def _entropy(graph: Graph, rest: Product, log: Node) -> Node | None:
     """Return a product with a logarithm by `entropy_of_quotient`, or ``None`` where it is none of that kind."""
     for (x, y, t), sign in _quotients_of(graph, log):
+        if t.constant:
+            continue
         function = atom(graph.simple("entropy_of_quotient", x, y, t)).times(Product(Fraction(sign), ()))
         result = _by_numerator(graph, rest, log, products_of(graph, graph.simple("add", x, t)), function)
         if result is not None:
@@ -132,26 +135,30 @@ def _entropy(graph: Graph, rest: Product, log: Node) -> Node | None:
     return None
 
 
-def power_of_share(graph: Graph, node: Node) -> Node | None:
-    """Return (x/(x + y))**x, and (1 + y/x)**x, as an exponential of `entropy_of_quotient`; x may be a factor of the exponent."""
-    if node.op != "pow" or node.args[0].op not in ("share", "add") or node.constant:
-        return None
-    base, exponent = node.args
-    log = graph.simple("log", base) if base.op == "share" else graph.simple("log1p", _less_1(graph, base)) if _less_1(graph, base) else None
-    if log is None:
-        return None
-    for (x, y, t), sign in _quotients_of(graph, log):
-        numerator = products_of(graph, graph.simple("add", x, t))
+class PowersOfShares:
+    """Takes powers of shares by their numerator as exponentials."""
+
+    def __init__(self, graph: Graph, signs: Signs) -> None:
+        self.graph = graph
+        self.signs = signs
+        self.kept: set[int] = set()
+
+    def apply(self, node: Node) -> Node | None:
+        """Return (x/(x + y))**x as an exponential of `entropy_of_quotient`, where the share is positive; x may be a factor of the exponent."""
+        if node.op != "pow" or node.args[0].op != "share" or node.args[1].constant or node.index in self.kept:
+            return None
+        graph, (base, exponent) = self.graph, node.args
+        (x, y, t), sign = _quotients_of(graph, graph.simple("log", base))[0]
         function = atom(graph.simple("entropy_of_quotient", x, y, t)).times(Product(Fraction(sign), ()))
-        found = _by_numerator(graph, product_of(graph, exponent), log, numerator, function) if len(numerator) == 1 else None
-        if found is not None:
-            return graph.simple("exp", found)
-    return None
-
-
-def _less_1(graph: Graph, base: Node) -> Node | None:
-    one = next((i for i, arg in enumerate(base.args) if arg.is_number(1)), None)
-    return None if one is None else base.args[1 - one]
+        found = _by_numerator(graph, product_of(graph, exponent), base, products_of(graph, t), function, whole=True)
+        if found is None:
+            return None
+        result = graph.simple("exp", found)
+        if self.signs.positive(base):
+            return result
+        # Whole powers of a negative share have a value too.
+        self.kept.add(node.index)
+        return graph.simple("where", graph.make("lt", base, graph.const(0)), node, result)
 
 
 def _quotients_of(graph: Graph, log: Node) -> list[tuple[tuple[Node, Node, Node], int]]:
@@ -171,11 +178,11 @@ def _quotients_of(graph: Graph, log: Node) -> list[tuple[tuple[Node, Node, Node]
     return []
 
 
-def _by_numerator(graph: Graph, rest: Product, log: Node, numerator: list[Product], function: Product) -> Node | None:
-    """Return a product with a logarithm, the other factors of which hold a numerator as a factor, or one with it as part of a sum."""
+def _by_numerator(graph: Graph, rest: Product, log: Node, numerator: list[Product], function: Product, *, whole: bool = False) -> Node | None:
+    """Return a product with a logarithm, the other factors of which hold a numerator as a factor, or as part of a sum unless ``whole``."""
     if len(numerator) == 1 and numerator[0].powers and all(rest.exponent(factor) >= power > 0 for factor, power in numerator[0].powers):
         return power_product(graph, rest.times(numerator[0], -1).times(function))
-    for factor in [factor for factor, power in rest.powers if power == 1 and factor.op in ("add", "sub")]:
+    for factor in [factor for factor, power in rest.powers if power == 1 and factor.op in ("add", "sub") and not whole]:
         found = _multiple(products_of(graph, factor), numerator)
         if found is not None:
             share, others = found

@@ -19,9 +19,8 @@ MOMENT_SUMS = Rule(
     "neighbouring integrals", "3*exp_moment(0, x) + 3*x*exp_moment(1, x)", "3*exp(x)", -80, 80,
     "integration by parts; the terms of the left side cancel for large negative x",
 )  # fmt: skip
-MOMENTS_NEAR_POLE = Rule(
-    "mean of 1/(1 + x) near its pole", "log1p_moment(0, 2*x - 1)", "where(2*x - 1 < -1/2, log(2*x)/(2*x - 1), log1p_moment(0, 2*x - 1))", 1e-9, 9,
-    "the digits of a small x are lost in 2*x - 1, and are those of the logarithm",
+RECIPROCAL_MEANS = Rule(
+    "mean of reciprocals", "log1p_moment(0, 2*x - 1)", "reciprocal_mean(2*x)", 1e-9, 9, "the digits of a small x are lost in 2*x - 1",
 )  # fmt: skip
 
 _NEIGHBOURS: dict[str, tuple[int, Callable[[int], Fraction], str]] = {
@@ -80,24 +79,12 @@ class MomentSums:
         return None
 
 
-class MomentsNearPole:
-    """Takes log1p_moment(0, u) of sums u with a constant as log(1 + u)/u where u is far from 0."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.kept: set[int] = set()
-
-    def apply(self, node: Node) -> Node | None:
-        """Return a choice between the logarithm and the function, which stays as it is in its own branch."""
-        if node.op != "log1p_moment" or not node.args[0].is_number(0) or node.args[1].constant or node.index in self.kept:
-            return None
-        parts = sum_of(self.graph, node.args[1])
-        if not parts.constant:
-            return None
-        self.kept.add(node.index)
-        whole = total(self.graph, parts.constant + 1, parts.parts)
-        far = self.graph.make("lt", whole, self.graph.const(Fraction(1, 2)))
-        return self.graph.make("where", far, self.graph.simple("div", self.graph.simple("log", whole), node.args[1]), node)
+def reciprocal_mean(graph: Graph, node: Node) -> Node | None:
+    """Return log1p_moment(0, u), the mean of 1/t between 1 and 1 + u, by 1 + u, if u is a sum with a number in it."""
+    if node.op != "log1p_moment" or not node.args[0].is_number(0) or node.args[1].constant:
+        return None
+    parts = sum_of(graph, node.args[1])
+    return graph.simple("reciprocal_mean", total(graph, parts.constant + 1, parts.parts)) if parts.constant else None
 
 
 def _no_name(name: object) -> Node:

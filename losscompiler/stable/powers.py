@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from losscompiler.graph.node import Graph, Node
+from losscompiler.derivative.reverse import UPSTREAM
+from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.stable.factors import MOST_FACTORS, factors_of, quotient_of
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
@@ -151,17 +152,25 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
                 weight = chained(graph, "mul", [factor.args[2], *(weight for weight in weights if weight not in known)])
                 above[position] = graph.make("weighted_power", *factor.args[:2], weight)
                 return quotient_of(graph, above, below, negative)
-        if not _exponent_less_1(factor):
+        if factor.op != "pow" or factor.args[0].constant or signs.positive(factor.args[0]):
             continue
-        base, exponent = factor.args[0], factor.args[1].args[0]
-        if base.constant or signs.positive(base):
+        if factor.args[1].op == "neg" and not factor.args[1].constant:
+            weights += [other for other in above if _independent(other, factor) and not signs.positive(other, closed=False)]
+        elif not _exponent_less_1(factor):
             continue
+        exponent = factor.args[1].args[0]
         if exponent in above and not signs.positive(exponent, closed=False):
             weights.append(exponent)
         if weights:
             above[position] = graph.make("weighted_power", *factor.args, chained(graph, "mul", weights))
             return quotient_of(graph, above, below, negative)
     return None
+
+
+def _independent(weight: Node, power: Node) -> bool:
+    """Tell whether a factor depends on data or parameters, but on none of those in a power: where it is 0, so is the product for all of them."""
+    names = {node.name for node in reachable([weight]) if node.op == "symbol"} - {UPSTREAM}
+    return bool(names) and names.isdisjoint(node.name for node in reachable([power]) if node.op == "symbol")
 
 
 def _power(node: Node) -> tuple[Node, Fraction | None]:
@@ -221,6 +230,8 @@ def _raised(graph: Graph, node: Node) -> Node | None:
     base, exponent = node.args
     if _exponent_less_1(node):
         return graph.simple("pow", base, exponent.args[0])
+    if exponent.op == "neg" and not exponent.constant:
+        return graph.simple("pow", base, graph.simple("sub", graph.const(1), exponent.args[0]))
     if exponent.op == "const" and isinstance(exponent.value, Fraction) and -1 <= exponent.value < 0:
         return graph.simple("pow", base, graph.const(exponent.value + 1)) if exponent.value > -1 else None
     return None

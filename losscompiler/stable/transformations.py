@@ -39,11 +39,11 @@ from losscompiler.stable.log_quotients import (
     balanced_logs,
     entropy_of_quotient,
     log_of_quotient,
-    power_of_share,
+    PowersOfShares,
 )
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.mixtures import COMPLEMENTS_OF_MIXTURES, complement_of_mixture
-from losscompiler.stable.moment_sums import MOMENT_SUMS, MOMENTS_NEAR_POLE, MomentsNearPole, MomentSums
+from losscompiler.stable.moment_sums import MOMENT_SUMS, RECIPROCAL_MEANS, MomentSums, reciprocal_mean
 from losscompiler.stable.powers import (
     COMPLEMENTS_OF_POWERS,
     LOG_OF_POWERS,
@@ -129,7 +129,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(SHARPNESS, lambda graph, parameters: Sharpness(graph).apply),
     Transformation(REMAINDERS, lambda graph, parameters: Remainders(graph).apply),
     Transformation(LOG_COSH, lambda graph, parameters: Remainders(graph).log_cosh),
-    Transformation(POWERS_OF_SHARES, _on(power_of_share)),
+    Transformation(POWERS_OF_SHARES, lambda graph, parameters: PowersOfShares(graph, Signs(parameters)).apply),
     Transformation(QUOTIENTS, lambda graph, parameters: Removable(graph, parameters).apply),
     Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
     Transformation(DISPERSIONS, _on(of_dispersion)),
@@ -172,7 +172,7 @@ FINISHING: tuple[Transformation, ...] = (
     Transformation(VON_MISES, _on(von_mises)),
     Transformation(COSINE_DISTANCES, _on(cosine_distance)),
     Transformation(SEPARATED, _on(separated)),
-    Transformation(MOMENTS_NEAR_POLE, lambda graph, parameters: MomentsNearPole(graph).apply),
+    Transformation(RECIPROCAL_MEANS, _on(reciprocal_mean)),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
     Transformation(UNDERFLOWING_ARGUMENTS, _on(of_underflowing)),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),
