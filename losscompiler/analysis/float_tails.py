@@ -36,12 +36,6 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         missing = np.exp(-np.logaddexp(0, q)) * -np.expm1(x)
         return np.where(missing < 0.5, np.log1p(-missing), np.logaddexp(-np.logaddexp(0, -q), x - np.logaddexp(0, q)))
 
-    def log_zero_inflated(v: Any, x: Any, w: Any) -> Any:
-        small = np.exp(-np.abs(x))
-        near = v * np.expm1(np.minimum(x, 1.0))
-        far = np.maximum(x, 0.0) + np.log(np.where(x > 0, v + w * small, w + v * small))
-        return np.where((np.abs(near) < 0.5) & (x < 1), np.log1p(near), far)
-
     def log1p_tanh(y: Any, x: Any) -> Any:
         small = np.exp(-2 * np.abs(x))
         one, other = np.where(x > 0, 1 + y, 1 - y), np.where(x > 0, 1 - y, 1 + y)
@@ -98,8 +92,15 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
 
     def weighted_logaddexp(x: Any, y: Any, v: Any, w: Any) -> Any:
         left, right = x + np.log(np.abs(v)), y + np.log(np.abs(w))
-        high = np.maximum(left, right)
-        return high + np.log(np.sign(v) * np.exp(left - high) + np.sign(w) * np.exp(right - high))
+        high, low, sign = np.maximum(left, right), np.minimum(left, right), np.where(left >= right, np.sign(v), np.sign(w))
+        return high + np.log1p(np.sign(v) * np.sign(w) * np.exp(np.where(low == -np.inf, -np.inf, low - high))) + np.log(sign)
+
+    def log_zero_inflated(v: Any, x: Any, w: Any) -> Any:
+        small = np.exp(-np.abs(x))
+        near = v * np.expm1(np.minimum(x, 1.0))
+        far = np.maximum(x, 0.0) + np.log(np.where(x > 0, v + w * small, w + v * small))
+        far = np.where(x < -50, weighted_logaddexp(0.0, np.minimum(x, 0.0), w, v), far)
+        return np.where((np.abs(near) < 0.5) & (x < 1), np.log1p(near), far)
 
     def none(x: Any, weight: Any) -> Any:
         return (np.asarray(x) == 0) & (np.asarray(weight) == 0)

@@ -68,7 +68,7 @@ ELEMENTARY: tuple[Function, ...] = (
         summary="log(1 + v*(exp(x) - 1)), without overflow, where w is 1 - v with the digits that it has",
         partials=(
             "where(x > 0, -expm1(-x)/(v + w*exp(-x)), expm1(x)/(w + v*exp(x)))",
-            "where(x > 0, v/(v + w*exp(-x)), v*exp(x)/(w + v*exp(x)))", "0",
+            "where(x > 0, v/(v + w*exp(-x)), where(x > -50, v*exp(x)/(w + v*exp(x)), sigmoid(x + log(abs(v)) - log(abs(w)))))", "0",
         ),
         definition="log(1 + v*(exp(x) - 1))", domain=("1 + v*expm1(x) > 0", "w == 1 - v"),
     ),

@@ -170,8 +170,13 @@ def weighted_logaddexp(x, y, v, w):
     left = x + ops.log(ops.where(no_v, ops.ones_like(v), ops.abs(v)))
     right = y + ops.log(ops.where(no_w, ops.ones_like(w), ops.abs(w)))
     left, right = ops.where(no_v, right, left), ops.where(no_w, left, right)
-    high = maximum(left, right)
-    return high + ops.log(ops.sign(v) * ops.exp(left - high) + ops.sign(w) * ops.exp(right - high))
+    first = left >= right
+    high, low = ops.where(first, left, right), ops.where(first, right, left)
+    # One of the two is alone if the other's weight is 0.
+    sign = ops.where(no_v, ops.sign(w), ops.where(no_w, ops.sign(v), ops.where(first, ops.sign(v), ops.sign(w))))
+    alone = ops.logical_or(no_v, no_w)
+    ratio = ops.where(alone, ops.zeros_like(v), ops.sign(v) * ops.sign(w) * ops.exp(low - high))
+    return high + ops.log1p(ratio) + ops.log(sign)
 
 
 def log_zero_inflated(v, x, w):
@@ -181,6 +186,9 @@ def log_zero_inflated(v, x, w):
     little = ops.logical_and(ops.abs(off) < 0.5, x < 1.0)
     small = ops.exp(-ops.abs(x))
     far = ops.relu(x) + ops.log(ops.where(x > 0.0, v + w * small, w + v * small))
+    # Without w, nothing is left of what underflows.
+    tiny = x < -50.0
+    far = ops.where(tiny, weighted_logaddexp(ops.zeros_like(x), ops.where(tiny, x, ops.zeros_like(x)), w, v), far)
     return ops.where(little, ops.log1p(ops.where(little, off, ops.zeros_like(off))), far)
 
 

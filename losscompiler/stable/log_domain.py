@@ -293,10 +293,10 @@ class LogDomain:
         return make("add", left, make("log1mexp", make("sub", right, left)))
 
     def _log_of_weighted_terms(self, parts: Sum) -> Node | None:
-        """Return the logarithm of two exponentials with factors of unknown sign, or of one and what may be 0."""
-        if len(parts.terms) != 2 or parts.constant:
-            return None
+        """Return the logarithm of two exponentials with factors of unknown sign, of one beside positive ones, or of one and what may be 0."""
         terms = [scaled(self.graph, term.node, term.scale) for term in parts.terms]
+        if len(parts.terms) != 2 or parts.constant:
+            return self._log_with_one_weight(terms, parts.constant)
         others = [term for term in terms if not self.signs.exponential(term)]
         if len(others) == 1 and not others[0].constant and not self.signs.positive(others[0], closed=False):
             (other,), (term,) = others, [term for term in terms if term not in others]
@@ -309,6 +309,18 @@ class LogDomain:
             return None
         (x, v), (y, w) = pairs[0], pairs[1]
         return self.graph.simple("weighted_logaddexp", x, y, v, w)
+
+    def _log_with_one_weight(self, terms: list[Node], constant: Fraction) -> Node | None:
+        """Return the logarithm of positive exponentials and one with a factor of unknown sign."""
+        logs = [self.log(term) if self.signs.exponential(term) else None for term in terms]
+        unknown = [term for term, log in zip(terms, logs, strict=True) if log is None]
+        known = [log for log in logs if log is not None]
+        if constant > 0:
+            known.append(self.graph.simple("log", self.graph.const(constant)))
+        if len(unknown) != 1 or constant < 0 or not known or not self.signs.exponential(unknown[0]):
+            return None
+        weighted, left = self._weighted(unknown[0]), chained(self.graph, "logaddexp", known)
+        return weighted and self.graph.simple("weighted_logaddexp", left, weighted[0], self.graph.const(1), weighted[1])
 
     # -- products
     def _log_of_product(self, node: Node, *, unknown: bool) -> Node | None:

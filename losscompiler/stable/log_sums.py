@@ -41,6 +41,10 @@ class LogSums:
             return None
         parts = sum_of(self.graph, node)
         for position, term in enumerate(parts.terms):
+            if term.node.op == "weighted_logaddexp":
+                found = self._weighted(parts, position)
+                if found is not None:
+                    return found
             if term.node.op not in _OF_ELEMENTS:
                 continue
             scale = -term.scale if term.node.op == "log_sigmoid" else term.scale
@@ -51,6 +55,18 @@ class LogSums:
             found = self._less_some(parts, position, scale)
             if found is not None:
                 return found
+        return None
+
+    def _weighted(self, parts: Sum, position: int) -> Node | None:
+        """Return a sum with log(v*exp(x) + w*exp(y)) less x, y or a term of the sum whose logarithm x is, each less that."""
+        node, scale = parts.terms[position].node, parts.terms[position].scale
+        x, y, v, w = node.args
+        leaves = [x, y, *(leaf for leaf, _ in (self._leaves(x) if x.op in _OF_ELEMENTS else ()) if leaf is not None)]
+        for leaf in leaves:
+            rest = None if leaf.constant else self._without(parts, position, leaf, scale)
+            if rest is not None:
+                less = [self.graph.simple("sub", side, leaf) for side in (x, y)]
+                return self._sum(rest, scale, self.graph.simple("weighted_logaddexp", *less, v, w))
         return None
 
     def _less_some(self, parts: Sum, position: int, scale: Fraction) -> Node | None:
