@@ -108,7 +108,7 @@ ELEMENTARY: tuple[Function, ...] = (
         range=(0, 1), monotone=1, definition="exp_moment(1, x)/exp_moment(0, x)", keras="exp_mean_slope",
     ),
     Function(
-        name="scaled_square", arguments=("w", "x"), summary="w*x**2, and 0 where w is 0, also if x is infinite", category=_EXP, internal=True,
+        name="scaled_square", arguments=("w", "x"), summary="w*x**2, and 0 where w or x is 0, also if the other is infinite", category=_EXP, internal=True,
         partials=("x**2", "2*w*x"), definition="w*x**2", keras="scaled_square",
     ),
     Function(

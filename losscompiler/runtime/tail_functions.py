@@ -149,9 +149,13 @@ def reciprocal_expm1(x):
 
 
 def scaled_square(w, x):
-    """Return w*x**2, and 0 where w is 0 and x is infinite."""
+    """Return w*x**2, and 0 where one of the two is 0 and the other infinite."""
     w, x = alike(w, x)
-    x = ops.where(ops.equal(w, 0.0) & ops.equal(ops.abs(x), math.inf), ops.ones_like(x), x)
+    one = ops.ones_like(x)
+    x, w = (
+        ops.where(ops.equal(w, 0.0) & ops.equal(ops.abs(x), math.inf), one, x),
+        ops.where(ops.equal(x, 0.0) & ops.equal(ops.abs(w), math.inf), one, w),
+    )
     return w * x * x
 
 

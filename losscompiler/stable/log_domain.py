@@ -16,7 +16,7 @@ from losscompiler.stable.normal import normal_integral
 from losscompiler.stable.patterns import Match, instance, match_operands, pattern
 from losscompiler.stable.rules import RULES, Rule
 from losscompiler.stable.signs import PICKS, Signs
-from losscompiler.stable.terms import Sum, chained, product_of, scaled, sum_of, total
+from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, sum_of, total, whole_exponent
 
 LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
@@ -149,6 +149,9 @@ class LogDomain:
         if op == "pow" and self.signs.positive(node.args[0]):
             inner = self._log(node.args[0], unknown=False)
             return None if inner is None else make("mul", node.args[1], inner)
+        if op == "pow" and (whole_exponent(node) or 1) % 2 == 0 and self._gains(node.args[0]):
+            # An even power is positive, or 0, where its logarithm is infinite as well.
+            return make("mul", node.args[1], make("log", make("abs", node.args[0])))
         if op in ("sum", "mean") and self.signs.exponential(node):
             return self._log_of_reduction(node)
         if op == "prod" and self.signs.positive(node.args[0]):
@@ -341,22 +344,57 @@ class LogDomain:
                 chain.inside.append((factor, sign))
             else:
                 chain.outside(factor, sign)
-        hidden = 0
         logs: list[tuple[Fraction, Node]] = []
+        hidden: list[tuple[Node, int]] = []
         for factor, sign in chain.inside:
             log = chain.log_sinhc(factor, sign) or self._log(factor, unknown=False)
             if log is None:
-                hidden += 1
-                log = self._log(factor, unknown=unknown)
-            if log is None:
-                return None
-            logs.append((Fraction(sign), log))
+                hidden.append((factor, sign))
+            else:
+                logs.append((Fraction(sign), log))
         rest = chain.rest()
-        if hidden + (rest is not None and not self.signs.positive(rest)) > (1 if unknown else 0):
+        if len(hidden) + (rest is not None and not self.signs.positive(rest)) <= (1 if unknown else 0):
+            for factor, sign in hidden:
+                log = self._log(factor, unknown=unknown)
+                if log is None:
+                    return None
+                logs.append((Fraction(sign), log))
+        elif unknown:
+            # Factors of unknown sign stay together; of a difference of two exponentials one is taken out.
+            for factor, sign in hidden:
+                pair = self._difference_of_exponentials(factor)
+                if pair is not None:
+                    logs.append((Fraction(sign), pair[0]))
+                chain.outside(factor if pair is None else pair[1], sign)
+            rest = chain.rest()
+            if not logs:
+                return None
+        else:
             return None
         if rest is not None:
             logs = self._with_log_of(rest, logs)
         return total(self.graph, Fraction(0), logs)
+
+    def _difference_of_exponentials(self, node: Node) -> tuple[Node, Node] | None:
+        """Return x and 1 - exp(y - x) for a difference exp(x) - exp(y)."""
+        parts = sum_of(self.graph, node)
+        if len(parts.terms) != 2 or parts.constant or parts.terms[0].scale * parts.terms[1].scale >= 0:
+            return None
+        first, second = sorted(parts.terms, key=lambda term: -term.scale)
+        logs = [self.log(scaled(self.graph, term.node, abs(term.scale))) for term in (first, second)]
+        x, y = logs
+        if x is None or y is None or not all(self.signs.exponential(term.node) for term in (first, second)):
+            return None
+        return x, self.graph.simple("neg", self.graph.simple("expm1", self._less(y, x)))
+
+    def _less(self, y: Node, x: Node) -> Node:
+        """Return y - x with the factors that both have in common as factors of the difference."""
+        one, other = product_of(self.graph, y), product_of(self.graph, x)
+        shared = Product(Fraction(1), tuple((base, exponent) for base, exponent in one.powers if other.exponent(base) == exponent))
+        if not shared.powers:
+            return self.graph.simple("sub", y, x)
+        left, right = (power_product(self.graph, side.times(shared, -1)) for side in (one, other))
+        return self.graph.simple("mul", power_product(self.graph, shared), self.graph.simple("sub", left, right))
 
     def _with_log_of(self, rest: Node, logs: list[tuple[Fraction, Node]]) -> list[tuple[Fraction, Node]]:
         """Return logarithms of factors with that of the other factors, which an expected improvement takes in as its scale."""

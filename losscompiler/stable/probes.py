@@ -104,7 +104,7 @@ class Prober:
                 self._work -= 3 * len(self.plan.nodes) * max(_size(x) for x in batch.values())
                 if self._work < 0 or self._in_vain < 0:
                     return None
-                truth, unit = self._truth(batch, name, here)
+                truth, unit = self._truth(batch, name, here, both=centre.op == "symbol")
                 truths.append(truth)
                 units.append(unit)
         except UNFIT:
@@ -206,8 +206,11 @@ class Prober:
                 return False
         return True
 
-    def _truth(self, batch: Batch, name: str, here: Array) -> tuple[list[Array], list[Array]]:
-        """Return the roots in many digits as floats, NaN where they have no limit, and the unit of error of each."""
+    def _truth(self, batch: Batch, name: str, here: Array, *, both: bool) -> tuple[list[Array], list[Array]]:
+        """Return the roots in many digits as floats, NaN where they have no limit, and the unit of error of each.
+
+        With ``both``, a limit has two sides: two symbols are equal within a domain, not at its end.
+        """
         import mpmath
         import numpy as np
 
@@ -239,7 +242,9 @@ class Prober:
             with np.errstate(all="ignore"):
                 # At the end of a domain there is only one side.
                 limit = np.where(np.isfinite(above), above, below)
-                agree = (np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-20) | ~np.isfinite(below) | ~np.isfinite(above)
+                agree = np.abs(above - below) <= 1e-10 * np.abs(above) + 1e-20
+                if not both:
+                    agree |= ~np.isfinite(below) | ~np.isfinite(above)
                 if nearer is not None:
                     agree &= ~here | (np.abs(nearer - limit) <= 1e-10 * np.abs(limit) + 1e-20)
                 truths.append(np.where(agree & (np.abs(limit) <= LARGEST_FLOAT), limit, np.nan))
