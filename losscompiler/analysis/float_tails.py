@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
-    """Return NumPy functions by operation; ``log_ndtr`` is that of arrays."""
+def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
+    """Return NumPy functions by operation; ``log_ndtr`` and ``erfcx`` are those of arrays."""
     import numpy as np
 
     def exps(x: Any, axis: Any) -> tuple[Any, Any, Any, Any]:
@@ -131,6 +131,16 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         u = np.asarray(x, dtype=float) - 1
         return np.where(u == 0, 1.0, np.where(u < -0.5, np.log(x), np.log1p(u)) / np.where(u == 0, 1.0, u))
 
+    def log_scaled_ndtr(x: Any) -> Any:
+        low = np.minimum(x, 0.0)
+        return np.where(np.asarray(x) < 0, np.log(0.5 * erfcx(-low * math.sqrt(0.5))), log_ndtr(np.maximum(x, 0.0)) + np.square(np.maximum(x, 0.0)) / 2)
+
+    def scaled_ndtr_slope(x: Any) -> Any:
+        far = -1 / np.minimum(x, -30.0)
+        series = far * sum(number * far ** (2 * n) for n, number in enumerate((1, -2, 10, -74, 706, -8162)))
+        near = np.maximum(x, -30.0)
+        return np.where(np.asarray(x) < -30, series, near + math.sqrt(2 / math.pi) / erfcx(-near * math.sqrt(0.5)))
+
     def arc_ratio(x: Any) -> Any:
         d = 1 - np.asarray(x, dtype=float)
         near, angle, beyond = np.abs(d) < 0.1, np.where(d > 0, x, 0.0), np.where(d < 0, x, 2.0)
@@ -169,7 +179,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any]) -> dict[str, Callable[..., Any]]:
         "scaled_square": lambda w, x: np.where(((np.asarray(w) == 0) & np.isinf(x)) | ((np.asarray(x) == 0) & np.isinf(w)), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
         "cosine_distance": cosine_distance,
-        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder, "reciprocal_mean": reciprocal_mean,
+        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder, "log_scaled_ndtr": log_scaled_ndtr, "scaled_ndtr_slope": scaled_ndtr_slope, "reciprocal_mean": reciprocal_mean,
         "log_cosh_remainder": log_cosh_remainder, "log_of_quotient": log_of_quotient,
         "entropy_of_quotient": lambda x, y, t: (x + t) * log_of_quotient(x, y, t, x + t),
         "root_difference": lambda x, y, d: d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y)),

@@ -216,7 +216,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
         "broadcast_to": lambda x, like: np.broadcast_to(x, np.shape(like)),
     }  # fmt: skip
     table: dict[str, Callable[..., Any]] = {op: _without_node(function) for op, function in plain.items()}
-    return table | thin_tails(lambda x: each(log_ndtr)(None, x)) | {
+    return table | thin_tails(lambda x: each(log_ndtr)(None, x), lambda x: each(erfcx)(None, x)) | {
         "sum": reduction(np.sum), "mean": reduction(np.mean), "prod": reduction(np.prod), "max": reduction(np.max),
         "min": reduction(np.min), "any": reduction(np.any), "all": reduction(np.all), "logsumexp": logsumexp,
         "softmax": softmax, "sum_to": sum_to, "any_to": any_to,

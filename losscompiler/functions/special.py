@@ -70,6 +70,15 @@ SPECIAL: tuple[Function, ...] = (
         partials=("sqrt(2/pi)/erfcx(-x/sqrt(2))",), range=(-inf, 0), monotone=1, definition="log(erfc(-x/sqrt(2))/2)", keras="log_ndtr",
     ),
     Function(
+        name="log_scaled_ndtr", arguments=("x",), summary="log(ndtr(x)) + x**2/2, without cancellation in the lower tail", category=_ERROR,
+        internal=True, partials=("scaled_ndtr_slope(x)",), monotone=1, definition="log_ndtr(x) + x**2/2", keras="log_scaled_ndtr",
+    ),
+    Function(
+        name="scaled_ndtr_slope", arguments=("x",), summary="derivative of log(ndtr(x)) + x**2/2, which is about -1/x in the lower tail",
+        category=_ERROR, internal=True, partials=("1 - f*(f - x)",), range=(0, inf), monotone=1,
+        definition="x + sqrt(2/pi)/erfcx(-x/sqrt(2))", keras="scaled_ndtr_slope",
+    ),
+    Function(
         name="ndtr_difference", arguments=("x", "y"), summary="ndtr(y) - ndtr(x), accurate where both are close to 1", category=_ERROR, internal=True,
         partials=("-exp(-x**2/2)/sqrt(2*pi)", "exp(-y**2/2)/sqrt(2*pi)"), range=(-1, 1), definition="ndtr(y) - ndtr(x)", keras="ndtr_difference",
     ),

@@ -81,6 +81,33 @@ def wide_log_ndtr(x):
     return ops.where(low, lower, ops.log1p(-0.5 * erfc(rest * math.sqrt(0.5))))
 
 
+def log_scaled_ndtr(x):
+    """Return log(ndtr(x)) + x**2/2."""
+    return in_float64(wide_log_scaled_ndtr, x)
+
+
+def wide_log_scaled_ndtr(x):
+    """Return `log_scaled_ndtr`, in the lower tail by erfcx alone."""
+    low = x < 0.0
+    tail, rest = ops.where(low, x, ops.zeros_like(x)), ops.where(low, ops.zeros_like(x), x)
+    return ops.where(low, ops.log(0.5 * wide_erfcx(tail * -math.sqrt(0.5))), wide_log_ndtr(rest) + 0.5 * ops.square(rest))
+
+
+def scaled_ndtr_slope(x):
+    """Return the derivative of `log_scaled_ndtr`."""
+    return in_float64(wide_scaled_ndtr_slope, x)
+
+
+def wide_scaled_ndtr_slope(x):
+    """Return `scaled_ndtr_slope`, far in the lower tail by its asymptotic series (Abramowitz & Stegun 26.2.12)."""
+    far = x < -30.0
+    below = -1.0 / ops.where(far, x, -30.0 * ops.ones_like(x))
+    series = below * polynomial([1.0, -2.0, 10.0, -74.0, 706.0, -8162.0], ops.square(below))
+    rest = maximum(x, -30.0)
+    near = rest + math.sqrt(2.0 / math.pi) / wide_erfcx(rest * -math.sqrt(0.5))
+    return ops.where(far, series, near)
+
+
 # ------------------------------------------------------------------------------------------------------- gamma functions
 # In float32 they are off by up to a hundred units of rounding where they are compiled.
 wide_lgamma = backend_function("math.lgamma", "scipy.special.gammaln", "special.gammaln")

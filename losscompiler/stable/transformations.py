@@ -44,6 +44,7 @@ from losscompiler.stable.log_quotients import (
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.mixtures import COMPLEMENTS_OF_MIXTURES, complement_of_mixture
 from losscompiler.stable.moment_sums import MOMENT_SUMS, RECIPROCAL_MEANS, MomentSums, reciprocal_mean
+from losscompiler.stable.normal_tails import NORMAL_TAILS, NormalTails
 from losscompiler.stable.powers import (
     COMPLEMENTS_OF_POWERS,
     LOG_OF_POWERS,
@@ -174,6 +175,7 @@ FINISHING: tuple[Transformation, ...] = (
     Transformation(SEPARATED, _on(separated)),
     Transformation(RECIPROCAL_MEANS, _on(reciprocal_mean)),
     Transformation(COMPLEMENTS_OF_POWERS, _complement_of_power),
+    Transformation(NORMAL_TAILS, lambda graph, parameters: NormalTails(graph).apply),
     Transformation(UNDERFLOWING_ARGUMENTS, _on(of_underflowing)),
     Transformation(BALANCED_LOGS, _on(balanced_logs)),
     Transformation(LOG_QUOTIENTS, _on(log_of_quotient)),
