@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isqrt
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import added, products_of, raised
+from losscompiler.stable.cancelling import added, cancels, products_of, raised
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
@@ -77,10 +77,21 @@ def share(graph: Graph, node: Node) -> Node | None:
                 continue
             if all(above.exponent(factor) == power for factor, power in inner.powers if power > 0):
                 others = parts.without({position})
-                value = graph.simple("share", scaled(graph, term.node, term.scale), total(graph, others.constant, others.parts))
+                value = _share(graph, scaled(graph, term.node, term.scale), total(graph, others.constant, others.parts))
                 rest = above.times(below, -1).times(single(base)).times(Product(inner.coefficient * term.scale, inner.powers), -1)
                 return power_product(graph, rest.times(single(value)))
     return None
+
+
+def _share(graph: Graph, x: Node, y: Node) -> Node:
+    """Return x/(x + y), with what x is divided by as a factor of both: (1/a)/(1/a + y) is 1/(1 + a*y)."""
+    inside = product_of(graph, x)
+    below = Product(Fraction(1), tuple((base, -exponent) for base, exponent in inside.powers if exponent < 0 and not base.constant))
+    terms = products_of(graph, y)
+    if not below.powers or any(cancels(below, term) for term in terms if not any(exponent < 0 for _, exponent in term.powers)):
+        return graph.simple("share", x, y)
+    left, right = power_product(graph, inside.times(below)), added(graph, [power_product(graph, term.times(below)) for term in terms])
+    return graph.simple("share", left, right) if left.axes | right.axes == x.axes | y.axes else graph.simple("share", x, y)
 
 
 def contrast(graph: Graph, node: Node) -> Node | None:

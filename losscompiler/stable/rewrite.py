@@ -9,9 +9,10 @@ from losscompiler.graph.loss_graph import LossGraph
 from losscompiler.graph.node import Graph, Node, reachable
 from losscompiler.graph.parameter import Parameter
 from losscompiler.stable.choices import without_decided
+from losscompiler.stable.dispersions import DISPERSIONS
 from losscompiler.stable.patterns import instance, match, tops
 from losscompiler.stable.rules import LOWERING, RULES, Rule
-from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Step
+from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, PREPARING, TRANSFORMATIONS, Step
 from losscompiler.stable.weights import without_empty_quotients
 
 _BY_DERIVATION = ("difference of sigmoids", "cosine by a sine", "cosine by the size of a sine")
@@ -141,10 +142,22 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     Gradients are derived from the rewritten loss: the derivative of log_sigmoid is accurate where that of
     log(sigmoid) is 0/0.
     """
+    written = [loss.loss, *loss.definitions.values()]
+    first, fired = _with_dispersions(loss, written)
     steps = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in TRANSFORMATIONS]
-    done, fired = rewrite(loss.graph, [loss.loss, *loss.definitions.values()], RULES, steps)
-    wanted = [done[loss.loss.index], *(done[node.index] for node in loss.definitions.values())]
+    done, others = rewrite(loss.graph, [first[node.index] for node in written], RULES, steps)
+    fired += others
+    wanted = [done[first[node.index].index] for node in written]
     last, also = rewrite(loss.graph, wanted, (), [(each.rule, each.begin(loss.graph, loss.parameters)) for each in FINISHING])
     decided = without_decided(loss.graph, [last[node.index] for node in wanted])
     value, *others = (decided[last[node.index].index] for node in wanted)
     return replace(loss, loss=value, definitions=dict(zip(loss.definitions, others, strict=True))), [*fired, *also]
+
+
+def _with_dispersions(loss: LossGraph, written: Sequence[Node]) -> tuple[dict[int, Node], list[tuple[Rule, Node]]]:
+    """Return likelihoods of counts by their dispersion, before logarithms are taken inside; other losses as they are."""
+    steps = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in PREPARING]
+    done, fired = rewrite(loss.graph, written, (), steps)
+    if any(rule is DISPERSIONS for rule, _ in fired):
+        return done, fired
+    return {node.index: node for node in written}, []

@@ -21,6 +21,7 @@ _VANISHING = frozenset({
 """Functions whose value underflows where their argument is a moderate number."""
 _POSITIVE = frozenset({
     "exp", "sigmoid", "softplus", "softmax", "softmax_complement", "ndtr", "erfc", "erfcx", "cosh", "i0", "i0e", "sech_squared", "count",
+    "exp_moment", "log1p_moment", "asinh_moment", "reciprocal_mean",
 })  # fmt: skip
 _DEEPEST = 50
 """Beyond this nesting nothing is known."""

@@ -124,6 +124,13 @@ def _power_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     return lambda node: powers.power_of_power(graph, signs, node)
 
 
+PREPARING: tuple[Transformation, ...] = (
+    Transformation(GAMMA_DIFFERENCES, lambda graph, parameters: GammaDifferences(graph).apply),
+    Transformation(quotients.SHARES, _on(quotients.share)),
+    Transformation(DISPERSIONS, _on(of_dispersion)),
+)
+"""Applied to the loss as written, where likelihoods by their dispersion are found, which other forms would hide."""
+
 TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(LOG_DOMAIN, lambda graph, parameters: LogDomain(graph, parameters).apply),
     Transformation(BRANCHES, _on(into_branches)),
