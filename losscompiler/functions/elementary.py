@@ -200,6 +200,15 @@ ELEMENTARY: tuple[Function, ...] = (
         partials=("weighted_reciprocal(2*sqrt(x), f)", "-weighted_reciprocal(2*sqrt(y), f)", "0"),
         domain=("x >= 0", "y >= 0"), definition="sqrt(x) - sqrt(y)",
     ),
+    Function(
+        name="unit_slope_difference", arguments=("u", "v", "d", "w"), category=_POWER, internal=True, keras="unit_slope_difference",
+        summary="u/hypot(u, d) - v/hypot(v, d), where w is u - v with the digits that it has",
+        partials=(
+            "(d/hypot(u, d))**2/hypot(u, d)", "-(d/hypot(v, d))**2/hypot(v, d)",
+            "v*d/hypot(v, d)**3 - u*d/hypot(u, d)**3", "0",
+        ),
+        domain=("hypot(u, d)*hypot(v, d) > 0",), range=(-2, 2), definition="u/hypot(u, d) - v/hypot(v, d)",
+    ),
     # -- trigonometric
     Function(name="sin", arguments=("x",), summary="sine", category=_TRIG, partials=("cos(x)",), range=(-1, 1), sympy="sin", mpmath="sin", keras="sin"),
     Function(name="cos", arguments=("x",), summary="cosine", category=_TRIG, partials=("-sin(x)",), range=(-1, 1), sympy="cos", mpmath="cos", keras="cos"),

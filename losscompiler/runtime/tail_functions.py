@@ -107,6 +107,16 @@ def root_difference(x, y, d):
     return d / unless_both_zero(ops.sqrt(x) + ops.sqrt(y), x)
 
 
+def unit_slope_difference(u, v, d, w):
+    """Return u/hypot(u, d) - v/hypot(v, d) for w = u - v."""
+    u, v, d, w = alike(u, v, d, w)
+    # Where both sides of hypot are 0, its slope is 0.
+    left, right = unless_both_zero(hypot(u, d), d), unless_both_zero(hypot(v, d), d)
+    alike_signs = ops.sign(u) * ops.sign(v) > 0.0
+    below = ops.where(alike_signs, u / left + v / right, ops.ones_like(u))
+    return ops.where(alike_signs, d / left * (d / left) * (w / right) * ((u + v) / right) / below, u / left - v / right)
+
+
 def contrast(x, y):
     """Return (x - y)/(x + y), and 0 where both are 0."""
     x, y = alike(x, y)

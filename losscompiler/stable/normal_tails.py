@@ -1,4 +1,4 @@
-"""Tails of the normal distribution beside the square that they cancel with: log(ndtr(u - s)) + u*s - s**2/2 for a large s.
+"""Tails of the normal distribution beside the square that they cancel with: log(ndtr(u - s)) - u*s + s**2/2 for a large s.
 
 The exponentially modified normal distribution is written so. In the lower tail log(ndtr(z)) is -z**2/2 and a logarithm, and all
 but u**2/2 of the square cancels with the other terms in symbols.
@@ -15,8 +15,8 @@ from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product
 
 NORMAL_TAILS = Rule(
-    "normal tail beside its square", "log_ndtr(y - x) + y*x - x**2/2",
-    "where(y - x < 0, log_scaled_ndtr(y - x) - y**2/2, log_ndtr(y - x) + y*x - x**2/2)", 0.1, 80,
+    "normal tail beside its square", "log_ndtr(y - x) - y*x + x**2/2",
+    "where(y - x < 0, log_scaled_ndtr(y - x) - y**2/2, log_ndtr(y - x) - y*x + x**2/2)", 0.1, 9,
     "Grushka 1972, the exponentially modified Gaussian; the terms of the left side cancel for large x", (-9, 9),
 )  # fmt: skip
 _MOST_TERMS, _MOST_INSIDE = 12, 4
@@ -31,7 +31,7 @@ class NormalTails:
         self.kept: set[int] = set()
 
     def apply(self, node: Node) -> Node | None:
-        """Return a sum with c*log_ndtr(u + v) and -c*(u*v + v**2/2) by c*u**2/2 in the lower tail, or ``None`` if it has no such terms."""
+        """Return a sum with c*log_ndtr(u + v) and c*(u*v + v**2/2) by -c*u**2/2 in the lower tail, or ``None`` if it has no such terms."""
         if node.op not in ("add", "sub") or node.index in self.kept:
             return None
         found = products_of(self.graph, node)
@@ -60,7 +60,7 @@ class NormalTails:
         return [list(part) for size in range(1, len(inside)) for part in combinations(inside, size)]
 
     def _without_products(self, others: list[Product], outside: Product, apart: list[Product], inside: list[Product]) -> list[Product] | None:
-        """Return what is left of terms without -c*(u*v + v**2/2), multiplied out; ``None`` if they do not hold it."""
+        """Return what is left of terms without c*(u*v + v**2/2), multiplied out; ``None`` if they do not hold it."""
         expanded = self._expanded([power_product(self.graph, other) for other in others])
         rest = [part for part in inside if part not in apart]
         wanted = [outside.times(v).times(u) for v in apart for u in rest]

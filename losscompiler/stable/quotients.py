@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import isqrt
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import added, cancels, products_of, raised
+from losscompiler.stable.cancelling import added, cancels, products_of, raised, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
@@ -23,6 +23,13 @@ RELATIVE_DIFFERENCES = Rule(
 CONTRASTS = Rule(
     "difference relative to a sum", "(x - 3)**2/(x + 3)", "(x - 3)*contrast(x, 3)", 0.1, 1e9,
     "the derivative of (x - y)/(x + y) is 2*y/(x + y)**2, which 1/(x + y) - (x - y)/(x + y)**2 loses for small y",
+)  # fmt: skip
+SUMS_OVER_TERMS = Rule(
+    "sum over all of its terms", "(x**2 + y**2)/(3*x**2*y**2)", "1/3/y**2 + 1/3/x**2", 1e-9, 1e9,
+    "the derivatives of both sides of the quotient cancel, as for 1/x + 1/y behind a common denominator", (0.1, 9),
+)  # fmt: skip
+LIMITED = Rule(
+    "minimum over one of its arguments", "minimum(x, 3)/x", "where(x < 3, 1, 3/x)", 0.1, 80, "the derivatives of both sides of the quotient cancel",
 )  # fmt: skip
 SCALED = Rule(
     "powers of a scale", "x**2*(y/x)**2", "y**2", 0.1, 1e9, "laws of exponents; by the scale the derivatives of both factors cancel",
@@ -48,8 +55,12 @@ def relative_difference(graph: Graph, node: Node) -> Node | None:
         if inside.op != "sub" or exponent.denominator != 1 or exponent <= 0:
             continue
         for x, y in (inside.args, inside.args[::-1]):
-            if x.constant or y.constant or whole.exponent(y) != -exponent:
+            if x.constant or y.constant:
                 continue
+            if whole.exponent(y) != -exponent:
+                whole, exact = _with_exponentials(graph, whole, y, -exponent)
+                if not exact:
+                    continue
             found = graph.simple("relative_difference", x, y)
             sign = -1 if inside is base and x is not inside.args[0] and exponent % 2 else 1
             if inside is not base:
@@ -59,6 +70,17 @@ def relative_difference(graph: Graph, node: Node) -> Node | None:
                 rest = rest.times(single(graph.simple("sign", y)))
             return power_product(graph, rest.times(Product(Fraction(1), ((found, exponent),))))
     return None
+
+
+def _with_exponentials(graph: Graph, whole: Product, y: Node, exponent: Fraction) -> tuple[Product, bool]:
+    """Return a product in which exp(2*u) is exp(u)**2, and whether y = exp(u) then has the exponent that is asked for."""
+    if y.op != "exp":
+        return whole, False
+    for base, power in whole.powers:
+        times = ratio(product_of(graph, base.args[0]), product_of(graph, y.args[0])) if base.op == "exp" and base is not y else None
+        if times is not None:
+            whole = whole.times(Product(Fraction(1), ((base, power),)), -1).times(Product(Fraction(1), ((y, power * times),)))
+    return whole, whole.exponent(y) == exponent
 
 
 def share(graph: Graph, node: Node) -> Node | None:
@@ -128,6 +150,34 @@ def _contrast(graph: Graph, difference: Node, whole: Node) -> Node | None:
     if size:
         return graph.make("where", alike, simple("abs", value), simple("abs", other))
     return graph.make("where", alike, simple("mul", simple("sign", x), value), other)
+
+
+def sum_over_terms(graph: Graph, signs: Signs, node: Node) -> Node | None:
+    """Return (x + y)/(x*y) as 1/y + 1/x, for terms that are not negative, if all of them cancel."""
+    if node.op not in ("mul", "div"):
+        return None
+    whole = product_of(graph, node)
+    for base, exponent in whole.powers:
+        terms = products_of(graph, base) if base.op == "add" and exponent == 1 else []
+        rest = whole.times(single(base), -1)
+        if len(terms) > 1 and all(term.powers and cancels(term, rest) and signs.nonnegative(power_product(graph, term)) for term in terms):
+            return added(graph, [power_product(graph, term.times(rest)) for term in terms])
+    return None
+
+
+def limited(graph: Graph, node: Node) -> Node | None:
+    """Return a product with minimum(x, y) or maximum(x, y) as a choice, if one of the two cancels against the other factors."""
+    if node.op not in ("mul", "div"):
+        return None
+    whole = product_of(graph, node)
+    for base, exponent in whole.powers:
+        if base.op in ("minimum", "maximum") and exponent == 1:
+            rest = whole.times(single(base), -1)
+            sides = [product_of(graph, side) for side in base.args]
+            if any(not side.constant and cancels(product, rest) for side, product in zip(base.args, sides, strict=True)):
+                first = graph.make("lt" if base.op == "minimum" else "gt", *base.args)
+                return graph.simple("where", first, *(power_product(graph, rest.times(side)) for side in sides))
+    return None
 
 
 def merged_scales(graph: Graph, node: Node) -> Node | None:

@@ -23,6 +23,9 @@ POWERS_AT_KINKS = Rule(
     "slope of a power of an absolute value", "sign(x)*abs(x)**(y - 1)", "sign(x)*weighted_power(abs(x), y - 1, sign(x))", -1e9, 1e9,
     "the subgradient 0 at the kink, as that of abs(x); other derivatives of the power are 0 there for every y > 0", (0.1, 9),
 )  # fmt: skip
+_ODD = frozenset({"tanh", "sinh", "asinh", "atan", "erf", "sin", "tan", "atanh", "asin", "expm1", "log1p", "sqrt", "log_cosh"})
+"""Functions that are 0 where their argument is, and nowhere else close to that."""
+
 
 def signed(graph: Graph, node: Node) -> Node | None:
     """Return a product in which sign(x) and abs(x) are factors with x in their place, or ``None``."""
@@ -53,28 +56,27 @@ def _pair(graph: Graph, node: Node, function: str) -> tuple[Product, Node] | Non
 
 
 def power_at_kink(graph: Graph, node: Node) -> Node | None:
-    """Return a product in which negative powers of abs(x) beside sign(x) are 0 where x is: their product is 0 times infinity."""
+    """Return a product in which negative powers of what vanishes with x, beside sign(x) or x, are 0 where x is: 0 times infinity."""
     if node.op not in ("mul", "div"):
         return None
     above, below, negative = factors_of(node)
-    signs = [factor for factor in above if factor.op in ("sign", "abs_slope")]
-    if not signs or len(above) + len(below) > MOST_FACTORS:
+    if len(above) + len(below) > MOST_FACTORS:
         return None
     for position, factor in enumerate(above):
         exponent = factor.args[1] if factor.op in ("pow", "weighted_power") else None
         if exponent is None or not _slope_of_finite(exponent, -1):
             continue
-        sign = _sign_at_zero(graph, factor.args[0], signs)
-        if sign is not None and (factor.op == "pow" or not _has(factor.args[2], sign)):
-            weight = sign if factor.op == "pow" else graph.simple("mul", factor.args[2], sign)
+        weight = _vanishing_with(graph, factor.args[0], [other for other in above if other is not factor])
+        if weight is not None and (factor.op == "pow" or not _has(factor.args[2], weight)):
+            weight = weight if factor.op == "pow" else graph.simple("mul", factor.args[2], weight)
             above[position] = graph.make("weighted_power", factor.args[0], exponent, weight)
             return quotient_of(graph, above, below, negative)
     for factor in below:
         if factor.op == "sqrt" or (factor.op == "pow" and _slope_of_finite(factor.args[1], 1)):
-            sign = _sign_at_zero(graph, factor.args[0], signs)
-            if sign is not None:
+            weight = _vanishing_with(graph, factor.args[0], above)
+            if weight is not None:
                 below.remove(factor)
-                return quotient_of(graph, [*above, graph.make("weighted_reciprocal", factor, sign)], below, negative)
+                return quotient_of(graph, [*above, graph.make("weighted_reciprocal", factor, weight)], below, negative)
     return None
 
 
@@ -85,11 +87,22 @@ def _slope_of_finite(exponent: Node, side: int) -> bool:
     return isinstance(exponent.value, Fraction) and 0 < exponent.value * side < 1
 
 
-def _sign_at_zero(graph: Graph, base: Node, signs: list[Node]) -> Node | None:
-    """Return the sign of what makes a base 0."""
-    sizes = [part.args[0] for part, exponent in product_of(graph, base).powers if part.op == "abs" and exponent > 0]
-    return next((sign for sign in signs if sign.args[0] in sizes), None)
+def _vanishing_with(graph: Graph, base: Node, factors: list[Node]) -> Node | None:
+    """Return a factor that is 0 where abs(x) makes a base 0."""
+    for part, exponent in product_of(graph, base).powers:
+        if exponent > 0 and part.op in _ODD:
+            return _vanishing_with(graph, part.args[0], factors)
+        if exponent > 0 and part.op == "abs":
+            for factor in factors:
+                if any(power > 0 and _is_0_with(part.args[0], other) for other, power in product_of(graph, factor).powers):
+                    return factor
+    return None
 
 
-def _has(weight: Node, sign: Node) -> bool:
-    return sign in factors_of(weight)[0]
+def _is_0_with(x: Node, factor: Node) -> bool:
+    inside = factor.args[0] if factor.op in ("sign", "abs_slope", "abs") else factor
+    return inside is x or (inside.op == x.op == "sub" and inside.args == x.args[::-1])
+
+
+def _has(weight: Node, other: Node) -> bool:
+    return other in factors_of(weight)[0]

@@ -84,6 +84,7 @@ from losscompiler.stable.signs import Signs
 from losscompiler.stable.slopes import POWERS_AT_KINKS, SIGNED, SLOPES, power_at_kink, signed, slopes
 from losscompiler.stable.stirling import STIRLING, UNDERFLOWING_ARGUMENTS, of_reciprocal, of_underflowing
 from losscompiler.stable.two_terms import TwoTerms
+from losscompiler.stable.unit_slopes import UNIT_SLOPES, unit_slope_difference
 from losscompiler.stable.von_mises import VON_MISES, von_mises
 from losscompiler.stable.weights import WEIGHTED_LOGS, WeightedLogs
 
@@ -119,6 +120,11 @@ def _weighted_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     return lambda node: powers.weighted_power(graph, signs, node)
 
 
+def _sum_over_terms(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
+    signs = Signs(parameters)
+    return lambda node: quotients.sum_over_terms(graph, signs, node)
+
+
 def _power_of_power(graph: Graph, parameters: Mapping[str, Parameter]) -> Step:
     signs = Signs(parameters)
     return lambda node: powers.power_of_power(graph, signs, node)
@@ -152,6 +158,8 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(quotients.SCALED, _on(quotients.merged_scales)),
     Transformation(quotients.SHARES, _on(quotients.share)),
     Transformation(quotients.CONTRASTS, _on(quotients.contrast)),
+    Transformation(quotients.SUMS_OVER_TERMS, _sum_over_terms),
+    Transformation(quotients.LIMITED, _on(quotients.limited)),
     Transformation(WEIGHTED_LOGS, lambda graph, parameters: WeightedLogs(graph, parameters).apply),
     # -- sums
     Transformation(two_terms.TWO_TERMS, lambda graph, parameters: TwoTerms(graph, parameters).apply),
@@ -204,6 +212,7 @@ MERGING: tuple[Transformation, ...] = (
     Transformation(LESS_EXPONENTIAL, _on(less_exponential)),
     Transformation(LESS_HALF, _on(less_half)),
     Transformation(LESS_SHARE, _on(less_share)),
+    Transformation(UNIT_SLOPES, _on(unit_slope_difference)),
     Transformation(MOMENT_SUMS, lambda graph, parameters: MomentSums(graph).apply),
     Transformation(SHARE_OF_ROOT, _on(share_of_root)),
     Transformation(SLOPES_OF_ARCS, _on(slope_of_arc)),
