@@ -136,9 +136,9 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
         below = np.where(np.sign(u) * np.sign(v) > 0, u / left + v / right, 1.0)
         return np.where(np.sign(u) * np.sign(v) > 0, (d / left) ** 2 * (w / right) * ((u + v) / right) / below, u / left - v / right)
 
-    def log_scaled_ndtr(x: Any) -> Any:
+    def log_ndtr_and_square(x: Any, u: Any, w: Any) -> Any:
         low = np.minimum(x, 0.0)
-        return np.where(np.asarray(x) < 0, np.log(0.5 * erfcx(-low * math.sqrt(0.5))), log_ndtr(np.maximum(x, 0.0)) + np.square(np.maximum(x, 0.0)) / 2)
+        return np.where(np.asarray(x) < 0, np.log(0.5 * erfcx(-low * math.sqrt(0.5))) - np.square(u) / 2, log_ndtr(np.maximum(x, 0.0)) + w)
 
     def scaled_ndtr_slope(x: Any) -> Any:
         far = -1 / np.minimum(x, -30.0)
@@ -184,7 +184,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
         "scaled_square": lambda w, x: np.where(((np.asarray(w) == 0) & np.isinf(x)) | ((np.asarray(x) == 0) & np.isinf(w)), 0.0, w * np.square(x)),
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
         "cosine_distance": cosine_distance,
-        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder, "unit_slope_difference": unit_slope_difference, "log_scaled_ndtr": log_scaled_ndtr, "scaled_ndtr_slope": scaled_ndtr_slope, "reciprocal_mean": reciprocal_mean,
+        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder, "unit_slope_difference": unit_slope_difference, "log_ndtr_and_square": log_ndtr_and_square, "scaled_ndtr_slope": scaled_ndtr_slope, "reciprocal_mean": reciprocal_mean,
         "log_cosh_remainder": log_cosh_remainder, "log_of_quotient": log_of_quotient,
         "entropy_of_quotient": lambda x, y, t: (x + t) * log_of_quotient(x, y, t, x + t),
         "root_difference": lambda x, y, d: d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y)),

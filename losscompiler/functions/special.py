@@ -70,8 +70,10 @@ SPECIAL: tuple[Function, ...] = (
         partials=("sqrt(2/pi)/erfcx(-x/sqrt(2))",), range=(-inf, 0), monotone=1, definition="log(erfc(-x/sqrt(2))/2)", keras="log_ndtr",
     ),
     Function(
-        name="log_scaled_ndtr", arguments=("x",), summary="log(ndtr(x)) + x**2/2, without cancellation in the lower tail", category=_ERROR,
-        internal=True, partials=("scaled_ndtr_slope(x)",), monotone=1, definition="log_ndtr(x) + x**2/2", keras="log_scaled_ndtr",
+        name="log_ndtr_and_square", arguments=("x", "u", "w"), category=_ERROR, internal=True, keras="log_ndtr_and_square",
+        summary="log(ndtr(x)) + w, where w is (x**2 - u**2)/2, which cancels in the lower tail",
+        partials=("where(x < 0, scaled_ndtr_slope(x), sqrt(2/pi)/erfcx(-x/sqrt(2)))", "where(x < 0, -u, 0)", "where(x < 0, 0, 1)"),
+        definition="where(x < 0, log_ndtr(x) + x**2/2 - u**2/2, log_ndtr(x) + w)",
     ),
     Function(
         name="scaled_ndtr_slope", arguments=("x",), summary="derivative of log(ndtr(x)) + x**2/2, which is about -1/x in the lower tail",

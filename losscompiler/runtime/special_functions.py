@@ -81,20 +81,20 @@ def wide_log_ndtr(x):
     return ops.where(low, lower, ops.log1p(-0.5 * erfc(rest * math.sqrt(0.5))))
 
 
-def log_scaled_ndtr(x):
-    """Return log(ndtr(x)) + x**2/2."""
-    return in_float64(wide_log_scaled_ndtr, x)
+def log_ndtr_and_square(x, u, w):
+    """Return log(ndtr(x)) + w for w = (x**2 - u**2)/2."""
+    return in_float64(wide_log_ndtr_and_square, x, u, w)
 
 
-def wide_log_scaled_ndtr(x):
-    """Return `log_scaled_ndtr`, in the lower tail by erfcx alone."""
+def wide_log_ndtr_and_square(x, u, w):
+    """Return `log_ndtr_and_square`, in the lower tail by erfcx, whose logarithm has no square."""
     low = x < 0.0
     tail, rest = ops.where(low, x, ops.zeros_like(x)), ops.where(low, ops.zeros_like(x), x)
-    return ops.where(low, ops.log(0.5 * wide_erfcx(tail * -math.sqrt(0.5))), wide_log_ndtr(rest) + 0.5 * ops.square(rest))
+    return ops.where(low, ops.log(0.5 * wide_erfcx(tail * -math.sqrt(0.5))) - 0.5 * ops.square(u), wide_log_ndtr(rest) + w)
 
 
 def scaled_ndtr_slope(x):
-    """Return the derivative of `log_scaled_ndtr`."""
+    """Return the derivative of log(ndtr(x)) + x**2/2."""
     return in_float64(wide_scaled_ndtr_slope, x)
 
 

@@ -15,8 +15,7 @@ from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product
 
 NORMAL_TAILS = Rule(
-    "normal tail beside its square", "log_ndtr(y - x) - y*x + x**2/2",
-    "where(y - x < 0, log_scaled_ndtr(y - x) - y**2/2, log_ndtr(y - x) - y*x + x**2/2)", 0.1, 9,
+    "normal tail beside its square", "log_ndtr(y - x) - y*x + x**2/2", "log_ndtr_and_square(y - x, y, x**2/2 - y*x)", 0.1, 9,
     "Grushka 1972, the exponentially modified Gaussian; the terms of the left side cancel for large x", (-9, 9),
 )  # fmt: skip
 _MOST_TERMS, _MOST_INSIDE = 12, 4
@@ -28,11 +27,10 @@ class NormalTails:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.kept: set[int] = set()
 
     def apply(self, node: Node) -> Node | None:
-        """Return a sum with c*log_ndtr(u + v) and c*(u*v + v**2/2) by -c*u**2/2 in the lower tail, or ``None`` if it has no such terms."""
-        if node.op not in ("add", "sub") or node.index in self.kept:
+        """Return a sum in which c*log_ndtr(u + v) and c*(u*v + v**2/2) are one function, or ``None`` if it has no such terms."""
+        if node.op not in ("add", "sub"):
             return None
         found = products_of(self.graph, node)
         for position, term in enumerate(found):
@@ -44,27 +42,23 @@ class NormalTails:
                 if not 2 <= len(inside) <= _MOST_INSIDE:
                     continue
                 for apart in self._parts(inside):
-                    left = self._without_products(others, outside, apart, inside)
-                    if left is None:
-                        continue
-                    u = self._together([part for part in inside if part not in apart])
-                    scaled = outside.times(atom(self.graph.simple("log_scaled_ndtr", base.args[0])))
-                    square = outside.times(Product(-_HALF, ((u, Fraction(2)),)))
-                    self.kept.add(node.index)
-                    lower = added(self.graph, [power_product(self.graph, each) for each in (*left, scaled, square)])
-                    return self.graph.simple("where", self.graph.make("lt", base.args[0], self.graph.const(0)), lower, node)
+                    rest = [part for part in inside if part not in apart]
+                    square = [v.times(u) for v in apart for u in rest]
+                    square += [v.times(w).times(Product(_HALF, ())) for v in apart for w in apart]
+                    left = self._without(others, [outside.times(part) for part in square])
+                    if left is not None:
+                        whole = added(self.graph, [power_product(self.graph, part) for part in self._collected(square)])
+                        function = self.graph.simple("log_ndtr_and_square", base.args[0], self._together(rest), whole)
+                        return added(self.graph, [power_product(self.graph, each) for each in (*left, outside.times(atom(function)))])
         return None
 
     def _parts(self, inside: list[Product]) -> list[list[Product]]:
         """Return the parts of a sum that are smaller than it, small ones first."""
         return [list(part) for size in range(1, len(inside)) for part in combinations(inside, size)]
 
-    def _without_products(self, others: list[Product], outside: Product, apart: list[Product], inside: list[Product]) -> list[Product] | None:
-        """Return what is left of terms without c*(u*v + v**2/2), multiplied out; ``None`` if they do not hold it."""
+    def _without(self, others: list[Product], wanted: list[Product]) -> list[Product] | None:
+        """Return what is left of terms, multiplied out, without some; ``None`` if they do not hold these."""
         expanded = self._expanded([power_product(self.graph, other) for other in others])
-        rest = [part for part in inside if part not in apart]
-        wanted = [outside.times(v).times(u) for v in apart for u in rest]
-        wanted += [outside.times(v).times(w).times(Product(_HALF, ())) for v in apart for w in apart]
         for want in self._collected(wanted):
             match = next((i for i, each in enumerate(expanded) if ratio(each, want) == 1), None)
             if match is None:

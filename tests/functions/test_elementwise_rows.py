@@ -43,7 +43,7 @@ RANGES = {
     "weighted_reciprocal": [(0.2, 3), (-3, 3)], "share": [(0.2, 3), (0.2, 3)], "log_cloglog": [(-20, 3)], "log_softplus": [(-20, 20)],
     "reciprocal_expm1": [(0.1, 9)], "weighted_logaddexp": [(-9, 9), (-9, 9), (0.1, 9), (0.1, 9)],
     "log_zero_inflated": [(0.05, 0.95), (-20, 20), (0.05, 0.95)], "log_logit_inflated": [(-9, 9), (-20, -0.01)],
-    "atan_remainder": [(-9, 9)], "sine_remainder": [(-9, 9)], "unit_slope_difference": [(-3, 3), (-3, 3), (0.1, 3), (0, 1)], "scaled_ndtr_slope": [(-20, 5)], "log_scaled_ndtr": [(-20, 5)], "reciprocal_mean": [(0.01, 9)], "log_cosh_remainder": [(-9, 9)], "log1p_tanh": [(-0.9, 0.9), (-20, 20)],
+    "atan_remainder": [(-9, 9)], "sine_remainder": [(-9, 9)], "unit_slope_difference": [(-3, 3), (-3, 3), (0.1, 3), (0, 1)], "scaled_ndtr_slope": [(-4, 5)], "log_ndtr_and_square": [(-20, 5), (-9, 9), (0, 1)], "reciprocal_mean": [(0.01, 9)], "log_cosh_remainder": [(-9, 9)], "log1p_tanh": [(-0.9, 0.9), (-20, 20)],
     "scaled_logaddexp": [(-9, 9), (-9, 9), (0.2, 3)],
     "langevin": [(0.3, 9)], "log_sinhc": [(0.3, 9)], "logistic_entropy": [(-20, 20)], "log_ndtr_difference": [(-3, -0.1), (0.1, 3)],
     "log_expected_improvement": [(-3, 3), (0.2, 3)],
@@ -89,7 +89,7 @@ OTHERS = {
     "log_zero_inflated": lambda v, x, w: np.log1p(v * np.expm1(x)), "log1p_tanh": lambda y, x: np.log1p(y * np.tanh(x)),
     "atan_remainder": lambda x: np.arctan(x) - x / (1 + x**2), "sine_remainder": lambda x: x**2 * scipy.special.spherical_jn(1, x),
     "unit_slope_difference": lambda u, v, d, w: np.sin(np.arctan2(u, d)) - np.sin(np.arctan2(v, d)),
-    "log_scaled_ndtr": lambda x: scipy.special.log_ndtr(x) + x**2 / 2,
+    "log_ndtr_and_square": lambda x, u, w: scipy.special.log_ndtr(x) + w,
     "scaled_ndtr_slope": lambda x: x + np.exp(scipy.stats.norm.logpdf(x) - scipy.special.log_ndtr(x)), "reciprocal_mean": lambda x: scipy.special.hyp2f1(1, 1, 2, 1 - x), "log_cosh_remainder": lambda x: 2 * np.logaddexp(x, -x) - 2 * np.log(2) - x * np.tanh(x),
     "log_logit_inflated": lambda q, x: np.log(scipy.special.expit(q) + scipy.special.expit(-q) * np.exp(x)),
     "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
@@ -125,6 +125,9 @@ def points(name, count=24):
     if name == "unit_slope_difference":
         columns[:2] = [np.round(1024 * column) / 1024 for column in columns[:2]]
         columns[3] = columns[0] - columns[1]
+    if name == "log_ndtr_and_square":
+        columns[:2] = [np.round(1024 * column) / 1024 for column in columns[:2]]
+        columns[2] = (columns[0] ** 2 - columns[1] ** 2) / 2
     if name == "root_difference":
         columns[:2] = [np.round(1024 * column) / 1024 for column in columns[:2]]
         columns[2] = columns[0] - columns[1]
