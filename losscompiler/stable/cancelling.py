@@ -9,13 +9,14 @@ from functools import lru_cache
 from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.terms import Product, chained, product_of, sum_of
 
-ONE = Product(Fraction(1), ())
+_ONE = Fraction(1)
+ONE = Product(_ONE, ())
 _THROUGH = frozenset({"add", "sub", "neg", "mul", "div", "pow", "sqrt"})
 
 
 def atom(node: Node, exponent: Fraction | int = 1) -> Product:
     """Return a power of a node that is not looked into."""
-    return Product(Fraction(1), ((node, Fraction(exponent)),))
+    return Product(_ONE, ((node, _ONE if exponent == 1 else Fraction(exponent)),))
 
 
 def raised(product: Product, exponent: int) -> Product:
@@ -69,7 +70,8 @@ def products_of(graph: Graph, root: Node) -> list[Product]:
 @lru_cache(maxsize=32)
 def _products_of(graph: Graph, root: Node) -> tuple[Product, ...]:
     parts = sum_of(graph, root)
-    found = [product_of(graph, term.node).times(Product(term.scale, ())) for term in parts.terms]
+    products = [(term.scale, product_of(graph, term.node)) for term in parts.terms]
+    found = [product if scale == 1 else Product(scale * product.coefficient, product.powers) for scale, product in products]
     return (*found, Product(parts.constant, ())) if parts.constant else tuple(found)
 
 

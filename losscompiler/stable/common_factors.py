@@ -6,7 +6,7 @@ the two sides of a probability: what their logarithms differ by is the logit its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -47,17 +47,17 @@ _LOGS_OF_PROBABILITIES = frozenset({"log", "log1p", "log_sigmoid", "softplus", "
 
 def common_factor(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which two sums that have the same factor are one, if terms cancel between them."""
-    return with_two_joined(graph, node, _joined)
+    return with_two_joined(graph, node, _joined, ("add", "sub"))
 
 
 def opposites(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which x*log_sigmoid(a) - x*log_sigmoid(-a), or the same of softplus, has become x*a."""
-    return with_two_joined(graph, node, _logit)
+    return with_two_joined(graph, node, _logit, ("log_sigmoid", "softplus"))
 
 
 def less_exponential(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which x - x*exp(a) has become -x*expm1(a)."""
-    return with_two_joined(graph, node, _expm1)
+    return with_two_joined(graph, node, _expm1, ("exp",))
 
 
 def less_half(graph: Graph, node: Node) -> Node | None:
@@ -65,12 +65,12 @@ def less_half(graph: Graph, node: Node) -> Node | None:
 
     What a*sigmoid(x) - a*sigmoid(-x) is as well.
     """
-    return with_two_joined(graph, node, _centred)
+    return with_two_joined(graph, node, _centred, ("sigmoid", "ndtr"))
 
 
 def less_share(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which a - a*x/(x + y) has become a*share(y, x)."""
-    return with_two_joined(graph, node, _share)
+    return with_two_joined(graph, node, _share, ("add", "sub"))
 
 
 def binary_entropy(graph: Graph, node: Node) -> Node | None:
@@ -79,19 +79,24 @@ def binary_entropy(graph: Graph, node: Node) -> Node | None:
     Not beside other logarithms of probabilities, with which these may cancel, as in a divergence.
     """
     logs = [base for term in products_of(graph, node) for base, _ in term.powers if base.op in _LOGS_OF_PROBABILITIES]
-    return with_two_joined(graph, node, _entropy) if len(logs) == 2 else None
+    return with_two_joined(graph, node, _entropy, ("log_sigmoid",)) if len(logs) == 2 else None
 
 
-def with_two_joined(graph: Graph, node: Node, join: Join) -> Node | None:
-    """Return a sum of which two terms have become one, in the branches of choices by the same condition if need be."""
+def with_two_joined(graph: Graph, node: Node, join: Join, operations: Sequence[str]) -> Node | None:
+    """Return a sum of which two terms have become one, in the branches of choices by the same condition if need be.
+
+    One of some operations is a factor of one of the terms.
+    """
     if node.op not in ("add", "sub"):
         return None
     found = products_of(graph, node)
-    if len(found) > _MOST_TERMS:
+    present = {base.op for term in found for base, _ in term.powers}
+    choices = "where" in present
+    if len(found) > _MOST_TERMS or not (choices or present.intersection(operations)):
         return None
     for j, second in enumerate(found):
         for i, first in enumerate(found[:j]):
-            value = join(graph, first, second) or _joined_in_branches(graph, first, second, join)
+            value = join(graph, first, second) or (_joined_in_branches(graph, first, second, join) if choices else None)
             if value is not None:
                 return added(graph, [*(power_product(graph, term) for k, term in enumerate(found) if k not in (i, j)), value])
     return None

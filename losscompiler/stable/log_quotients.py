@@ -69,11 +69,10 @@ def _logs_of(terms: list[Product]) -> list[tuple[int, Node]]:
 
 def _difference_of_multiples(graph: Graph, terms: list[Product]) -> Node | None:
     """Return y*log(r + p) - y*log(p) as y times one logarithm."""
-    logs = _logs_of(terms)
-    for i, first in logs:
-        outside = terms[i].times(atom(first), -1)
-        for j, second in logs:
-            if i < j and ratio(outside, terms[j].times(atom(second), -1)) == -1:
+    logs = [(i, log, terms[i].times(atom(log), -1)) for i, log in _logs_of(terms)]
+    for i, first, outside in logs:
+        for j, second, other in logs:
+            if i < j and ratio(outside, other) == -1:
                 weight = first.args[1] if first.op.startswith("weighted") else power_product(graph, outside)
                 joined = _joined(graph, _inside(graph, first), _inside(graph, second), weight)
                 if joined is not None:

@@ -78,15 +78,17 @@ class Prober:
     Args:
         written: the loss as written, for the domains of its symbols.
         roots: value and derivatives in accurate forms, element by element where the loss is elementwise.
+        exact: the same in forms that take less time in many digits, where nothing overflows.
 
     Attributes:
         rows: sets of values of all symbols at which the loss is finite; of an elementwise loss single numbers.
     """
 
-    def __init__(self, written: LossGraph, roots: Sequence[Node]) -> None:
+    def __init__(self, written: LossGraph, roots: Sequence[Node], exact: Sequence[Node] | None = None) -> None:
         self.points = ProbePoints(written, roots)
         self.written = written
         self.roots = roots
+        self.exact = roots if exact is None else exact
         self.plan = Plan(roots)
         self.pointwise = roots[0].pointwise
         self.rows = self.points.rows
@@ -261,8 +263,8 @@ class Prober:
     def _evaluated(self, values: Mapping[str, Array]) -> list[Array]:
         import numpy as np
 
-        shape = np.shape(evaluate(self.roots[:1], values)[0])
-        found = evaluate(self.roots, {**values, UPSTREAM: np.asarray(np.ones(shape), dtype=object)})
+        shape = np.shape(evaluate(self.exact[:1], values)[0])
+        found = evaluate(self.exact, {**values, UPSTREAM: np.asarray(np.ones(shape), dtype=object)})
         return [np.broadcast_to(x, shape) if self.pointwise else x for x in found]
 
 

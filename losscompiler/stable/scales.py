@@ -33,17 +33,17 @@ _Names: TypeAlias = tuple[str, int, Fraction, str]
 
 def less_slope(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which a*atan(x) - a*x/(1 + x**2) has become a*atan_remainder(x)."""
-    return with_two_joined(graph, node, _atan)
+    return with_two_joined(graph, node, _atan, ("atan",))
 
 
 def less_slope_of_sine(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which a*sin(x)**2 - a*x*sin(x)*cos(x) has become a*sin(x)*sine_remainder(x)."""
-    return with_two_joined(graph, node, _sine)
+    return with_two_joined(graph, node, _sine, ("sin",))
 
 
 def less_slope_of_log_cosh(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which 2*a*log_cosh(x) - a*x*tanh(x) has become a*log_cosh_remainder(x)."""
-    return with_two_joined(graph, node, _log_cosh)
+    return with_two_joined(graph, node, _log_cosh, ("log_cosh",))
 
 
 def _atan(graph: Graph, first: Product, second: Product) -> Node | None:

@@ -108,7 +108,9 @@ class _Mender:
         self.guards = guards
         self.graph: Graph = loss.graph
         self._derived: dict[int, list[Node]] = {}
-        self.prober = Prober(written, self.roots(loss.loss))
+        self._unguarded: list[Node] = []
+        roots = self.roots(loss.loss)
+        self.prober = Prober(written, roots, self._unguarded)
         self.indifferent: set[int] = set()
 
     def run(self, names: Sequence[str]) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
@@ -181,8 +183,9 @@ class _Mender:
             if loss is self.loss.loss:
                 # As programs compute them: much that is 0/0 in a derivative as it is derived cancels.
                 place = economise(self.graph, wanted)
-                guarded = guard(self.loss, [place[node.index] for node in wanted])
-                wanted = [guarded[place[node.index].index] for node in wanted]
+                self._unguarded = [place[node.index] for node in wanted]
+                guarded = guard(self.loss, self._unguarded)
+                wanted = [guarded[node.index] for node in self._unguarded]
             self._derived[loss.index] = wanted
         return self._derived[loss.index]
 
@@ -258,13 +261,22 @@ class _Mender:
         reach, small = graph.const(_FARTHEST), graph.const(_FARTHEST_AMONG_ZEROS)
         if not centre.constant:
             reach = graph.simple("mul", graph.const(_FARTHEST_FROM_TIE), graph.simple("abs", centre))
-            reach = graph.simple("add", reach, small)
+            if self._finite_at_0(terms, centre):
+                reach = graph.simple("add", reach, small)
             small = graph.const(0)
         any_left = graph.make("gt", scale, graph.const(0))
         negligible = graph.make("and", negligible, graph.make("or", any_left, graph.make("le", distance, small)))
         # Infinite terms compare as negligible beside infinite ones.
         finite = graph.make("lt", graph.simple("add", tail, scale), graph.const("inf"))
         return graph.make("and", graph.make("and", negligible, finite), graph.make("le", distance, reach))
+
+    def _finite_at_0(self, terms: dict[int, Node], centre: Node) -> bool:
+        """Tell whether a series around a symbol is one also where that is 0: then its terms fall at distances that are not relative."""
+        import numpy as np
+
+        plan, name = Plan(list(terms.values())), centre.name or ""
+        found = (plan.values({**row, name: row[name] * 0}) for row in self.prober.rows)
+        return any(all(bool(np.all(np.isfinite(term))) for term in values) for values in found)
 
     def _without_idle(self, coefficient: Node, names: Collection[str] = ()) -> Node:
         """Return a coefficient with the parameters, and the symbols named, that it does not depend on set to a number.

@@ -38,12 +38,14 @@ class Product:
 
     def times(self, other: Product, sign: int = 1) -> Product:
         """Return the product with another, or with its inverse."""
-        powers = {base.index: (base, exponent) for base, exponent in self.powers}
+        powers = {pair[0].index: pair for pair in self.powers}
         for base, exponent in other.powers:
-            known = powers.get(base.index, (base, Fraction(0)))[1]
-            powers[base.index] = (base, known + sign * exponent)
-        coefficient = self.coefficient * other.coefficient if sign > 0 else self.coefficient / other.coefficient
-        return Product(coefficient, tuple((base, exponent) for base, exponent in powers.values() if exponent))
+            known, more = powers.get(base.index), exponent if sign > 0 else -exponent
+            powers[base.index] = (base, more if known is None else known[1] + more)
+        coefficient = self.coefficient
+        if other.coefficient != 1:
+            coefficient = coefficient * other.coefficient if sign > 0 else coefficient / other.coefficient
+        return Product(coefficient, tuple([pair for pair in powers.values() if pair[1]]))
 
 
 @dataclass(frozen=True)

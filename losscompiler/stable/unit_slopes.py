@@ -24,7 +24,7 @@ _HALF = Fraction(1, 2)
 
 def unit_slope_difference(graph: Graph, node: Node) -> Node | None:
     """Return a sum in which a*u/sqrt(u**2 + d) - a*v/sqrt(v**2 + d) has become one function of u, v and d."""
-    return with_two_joined(graph, node, _joined)
+    return with_two_joined(graph, node, _joined, ("hypot", "add"))
 
 
 def _joined(graph: Graph, first: Product, second: Product) -> Node | None:
@@ -46,6 +46,8 @@ def _slopes(graph: Graph, product: Product) -> list[tuple[Node, Node, Product]]:
     """Return u, the root of d and the other factors for each u/sqrt(u**2 + d) in a product."""
     found: list[tuple[Node, Node, Product]] = []
     for base, exponent in product.powers:
+        if base.op not in ("where", "hypot", "add"):
+            continue
         rest = product.times(Product(Fraction(1), ((base, exponent),)), -1)
         if base.op == "where" and exponent == 1 and base.args[2].is_number(0):
             # The slope of hypot, with what it is by convention where both of its sides are 0.
