@@ -79,6 +79,10 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
         _, e, tops, rest = exps(x, axis)
         return np.where(e == 1, rest + (tops - 1), tops + (rest - e)) / (tops + rest)
 
+    def softmax_residual(x: Any, y: Any, axis: Any) -> Any:
+        _, e, tops, rest = exps(x, axis)
+        return np.where(np.asarray(y) == 1, softmax_complement(x, axis), y - e / (tops + rest))
+
     def at_largest(g: Any, s: Any, axis: Any) -> Any:
         return np.max(np.where(s == np.max(s, axis=axis, keepdims=True), g, -np.inf), axis=axis, keepdims=True)
 
@@ -205,6 +209,6 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
     }  # fmt: skip
     return {op: plain(function) for op, function in elementwise.items()} | {
         "unit_vector": along(lambda x, axis: x / np.linalg.norm(x, axis=axis, keepdims=True)),
-        "softmax_complement": along(softmax_complement), "log_softmax_complement": along(log_softmax_complement),
+        "softmax_complement": along(softmax_complement), "softmax_residual": along(softmax_residual), "log_softmax_complement": along(log_softmax_complement),
         "softmax_adjoint": along(softmax_adjoint), "log_softmax_adjoint": along(log_softmax_adjoint),
     }  # fmt: skip

@@ -106,6 +106,11 @@ def softmax_complement(x, axis):
     return ops.where(total > 0, others, ops.ones_like(e)) / ops.where(total > 0, total, ops.ones_like(total))
 
 
+def softmax_residual(x, y, axis):
+    """Return y - softmax(x), for a label of 1 as a share of the others."""
+    return ops.where(ops.equal(y, 1.0), softmax_complement(x, axis), y - softmax(x, axis))
+
+
 def log_softmax_complement(x, axis):
     """Return log(1 - softmax(x)) along axes; for an element that dominates, from the logsumexp of the others."""
     high, e, tops, rest = shifted_exponentials(x, axis)

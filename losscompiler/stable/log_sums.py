@@ -22,11 +22,27 @@ SCALED_LOG_SUMS = Rule(
     "log of a sum over a factor of its terms", "logaddexp(3*x, 2*x)/x", "scaled_logaddexp(3, 2, x)", 0.1, 80,
     "the derivative by the factor is an entropy, exponentially small where one term dominates",
 )  # fmt: skip
+RESIDUALS = Rule(
+    "label less a softmax", "y - softmax(x)", "softmax_residual(x, y)", -80, 80, "1 - softmax(x) cancels where one element dominates", (0, 1)
+)  # fmt: skip
 CANCELLED = Rule(
     "logarithms that cancel", "log(x) - x - log(x)", "-x", 1e-3, 1e9, "the digits of what is left are lost beside what cancels"
 )  # fmt: skip
 _OF_ELEMENTS = ("logaddexp", "softplus", "log_sigmoid")
 _MOST_LEAVES = 8
+
+_LABELS = ("symbol", "vector", "one_hot")
+
+
+def residual(graph: Graph, node: Node) -> Node | None:
+    """Return y - softmax(x), or its opposite, for a y that may be a label."""
+    if node.op != "sub":
+        return None
+    for y, other in (node.args, node.args[::-1]):
+        if y.op in _LABELS and other.op == "softmax":
+            found = graph.make("softmax_residual", other.args[0], y, span=None, **other.attributes)
+            return found if y is node.args[0] else graph.simple("neg", found)
+    return None
 
 
 class LogSums:

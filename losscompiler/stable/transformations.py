@@ -167,6 +167,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(two_terms.BINOMIALS, lambda graph, parameters: TwoTerms(graph, parameters).binomial),
     Transformation(COMPLEMENTS_OF_MIXTURES, _on(complement_of_mixture)),
     Transformation(two_terms.COMPLEMENTS, lambda graph, parameters: TwoTerms(graph, parameters).complement),
+    Transformation(log_sums.RESIDUALS, _on(log_sums.residual)),
     Transformation(log_sums.LOG_SUMS, lambda graph, parameters: LogSums(graph).elements),
     Transformation(log_sums.LOG_SHARES, lambda graph, parameters: LogSums(graph).rows),
     Transformation(AFFINITIES, lambda graph, parameters: Affinities(graph).complement),
