@@ -81,8 +81,10 @@ def exp_moment(k, x):
     series = ops.exp(0.5 * close) * polynomial(centred_moments(k, terms_needed(reach / 2, unit_of(x))), close)
     half = ops.exp(0.5 * far)
     end, moment = half * (half / far), exp_mean(far)
+    # Of two infinite terms the first is the larger.
+    infinite = ops.equal(end, math.inf)
     for i in range(1, k + 1):
-        moment = end - i * (moment / far)
+        moment = ops.where(infinite, end, end - i * (moment / far))
     return ops.where(near, series, moment)
 
 

@@ -176,8 +176,10 @@ class Exponentials:
             return None
         factors, negative = _chain(node)
         grown = [factor for factor, sign in factors if sign > 0 and factor.op == "exp" and self.signs.reach(factor)[0]]
-        if len(factors) > _MOST_FACTORS or len(grown) != 1:
+        if len(factors) > _MOST_FACTORS or len(grown) > 1:
             return None
+        if not grown:
+            return self._into_weight(factors, negative)
         rest = [(factor, sign) for factor, sign in factors if factor is not grown[0]]
         if all(factor.constant or self.signs.positive(factor, closed=False) for factor, _ in rest):
             return None
@@ -187,6 +189,17 @@ class Exponentials:
         weight = self._times([*rest[:last], *rest[last + 1 :]], rest[last][0])
         root = self.graph.simple("exp", self.graph.simple("div", grown[0].args[0], self.graph.const(2)))
         result = self.graph.simple("scaled_square", weight, root)
+        return self.graph.simple("neg", result) if negative else result
+
+    def _into_weight(self, factors: list[_Factor], negative: bool) -> Node | None:
+        """Return w*x**2 times what may be infinite where x is 0 with that as a part of w."""
+        square = next((factor for factor, sign in factors if sign > 0 and factor.op == "scaled_square"), None)
+        large = [factor for factor, sign in factors if sign > 0 and factor.op == "exp_moment"]
+        if square is None or not large:
+            return None
+        weight = chained(self.graph, "mul", [square.args[0], *large])
+        rest = [(factor, sign) for factor, sign in factors if factor is not square and factor not in large]
+        result = self._times(rest, self.graph.simple("scaled_square", weight, square.args[1]))
         return self.graph.simple("neg", result) if negative else result
 
     def underflowing(self, node: Node) -> Node | None:
