@@ -149,9 +149,6 @@ class LogDomain:
         if op == "pow" and self.signs.positive(node.args[0]):
             inner = self._log(node.args[0], unknown=False)
             return None if inner is None else make("mul", node.args[1], inner)
-        if op == "pow" and (whole_exponent(node) or 1) % 2 == 0 and self._gains(node.args[0]):
-            # An even power is positive, or 0, where its logarithm is infinite as well.
-            return make("mul", node.args[1], make("log", make("abs", node.args[0])))
         if op in ("sum", "mean") and self.signs.exponential(node):
             return self._log_of_reduction(node)
         if op == "prod" and self.signs.positive(node.args[0]):
@@ -318,9 +315,11 @@ class LogDomain:
         logs = [self.log(term) if self.signs.exponential(term) else None for term in terms]
         unknown = [term for term, log in zip(terms, logs, strict=True) if log is None]
         known = [log for log in logs if log is not None]
+        if not known:
+            return None
         if constant > 0:
             known.append(self.graph.simple("log", self.graph.const(constant)))
-        if len(unknown) != 1 or constant < 0 or not known or not self.signs.exponential(unknown[0]):
+        if len(unknown) != 1 or constant < 0 or not self.signs.exponential(unknown[0]):
             return None
         weighted, left = self._weighted(unknown[0]), chained(self.graph, "logaddexp", known)
         return weighted and self.graph.simple("weighted_logaddexp", left, weighted[0], self.graph.const(1), weighted[1])
@@ -347,7 +346,7 @@ class LogDomain:
         logs: list[tuple[Fraction, Node]] = []
         hidden: list[tuple[Node, int]] = []
         for factor, sign in chain.inside:
-            log = chain.log_sinhc(factor, sign) or self._log(factor, unknown=False)
+            log = chain.log_sinhc(factor, sign) or self._log(factor, unknown=False) or self._log_of_even_power(factor)
             if log is None:
                 hidden.append((factor, sign))
             else:
@@ -374,6 +373,12 @@ class LogDomain:
         if rest is not None:
             logs = self._with_log_of(rest, logs)
         return total(self.graph, Fraction(0), logs)
+
+    def _log_of_even_power(self, factor: Node) -> Node | None:
+        """Return the logarithm of a factor that is positive, or 0, where the whole logarithm is infinite."""
+        if factor.op != "pow" or (whole_exponent(factor) or 1) % 2:
+            return None
+        return self.graph.simple("mul", factor.args[1], self.graph.simple("log", self.graph.simple("abs", factor.args[0])))
 
     def _difference_of_exponentials(self, node: Node) -> tuple[Node, Node] | None:
         """Return x and 1 - exp(y - x) for a difference exp(x) - exp(y)."""
