@@ -97,7 +97,9 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
     def weighted_logaddexp(x: Any, y: Any, v: Any, w: Any) -> Any:
         left, right = x + np.log(np.abs(v)), y + np.log(np.abs(w))
         high, low, sign = np.maximum(left, right), np.minimum(left, right), np.where(left >= right, np.sign(v), np.sign(w))
-        return high + np.log1p(np.sign(v) * np.sign(w) * np.exp(np.where(low == -np.inf, -np.inf, low - high))) + np.log(sign)
+        apart = high + np.log1p(np.sign(v) * np.sign(w) * np.exp(np.where(low == -np.inf, -np.inf, low - high))) + np.log(sign)
+        top = np.maximum(x, y)
+        return np.where(np.abs(np.subtract(x, y)) < 1, top + np.log(v * np.exp(x - top) + w * np.exp(y - top)), apart)
 
     def log_zero_inflated(v: Any, x: Any, w: Any) -> Any:
         small = np.exp(-np.abs(x))

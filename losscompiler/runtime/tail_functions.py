@@ -190,7 +190,11 @@ def weighted_logaddexp(x, y, v, w):
     sign = ops.where(no_v, ops.sign(w), ops.where(no_w, ops.sign(v), ops.where(first, ops.sign(v), ops.sign(w))))
     alone = ops.logical_or(no_v, no_w)
     ratio = ops.where(alone, ops.zeros_like(v), ops.sign(v) * ops.sign(w) * ops.exp(low - high))
-    return high + ops.log1p(ratio) + ops.log(sign)
+    # Of weights that add up to 1 nothing but the exponents is left where these are equal.
+    close = ops.abs(x - y) < 1.0
+    top = maximum(x, y)
+    together = ops.where(close, v * ops.exp(x - top) + w * ops.exp(y - top), ops.ones_like(v))
+    return ops.where(close, top + ops.log(together), high + ops.log1p(ratio) + ops.log(sign))
 
 
 def log_zero_inflated(v, x, w):

@@ -240,7 +240,7 @@ class LogDomain:
                 continue
             if not self.signs.reach(inside)[0] and weight.op == rest.op == "sigmoid" and self._opposite(weight.args[0], rest.args[0]):
                 return make("log_logit_inflated", weight.args[0], log)
-            if any(a.op == "sub" and a.args[0].is_number(1) and a.args[1] is b for a, b in ((weight, rest), (rest, weight))):
+            if _is_complement(weight, rest) or _is_complement(rest, weight):
                 return make("log_zero_inflated", rest, log, weight)
         return None
 
@@ -408,6 +408,11 @@ class LogDomain:
                 whole = self.graph.simple("log_expected_improvement", self.graph.simple("mul", rest, log.args[0]), rest)
                 return [*logs[:position], (sign, whole), *logs[position + 1 :]]
         return [(Fraction(1), self.graph.simple("log", rest)), *logs]
+
+
+def _is_complement(one: Node, other: Node) -> bool:
+    """Tell whether a node is 1 less another."""
+    return one.op == "sub" and one.args[0].is_number(1) and one.args[1] is other
 
 
 class _Chain:
