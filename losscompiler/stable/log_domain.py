@@ -16,7 +16,7 @@ from losscompiler.stable.normal import normal_integral
 from losscompiler.stable.patterns import Match, instance, match_operands, pattern
 from losscompiler.stable.rules import RULES, Rule
 from losscompiler.stable.signs import PICKS, Signs
-from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, sum_of, total, whole_exponent
+from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, sum_of, total
 
 LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
@@ -346,7 +346,7 @@ class LogDomain:
         logs: list[tuple[Fraction, Node]] = []
         hidden: list[tuple[Node, int]] = []
         for factor, sign in chain.inside:
-            log = chain.log_sinhc(factor, sign) or self._log(factor, unknown=False) or self._log_of_even_power(factor)
+            log = chain.log_sinhc(factor, sign) or self._log(factor, unknown=False)
             if log is None:
                 hidden.append((factor, sign))
             else:
@@ -373,12 +373,6 @@ class LogDomain:
         if rest is not None:
             logs = self._with_log_of(rest, logs)
         return total(self.graph, Fraction(0), logs)
-
-    def _log_of_even_power(self, factor: Node) -> Node | None:
-        """Return the logarithm of a factor that is positive, or 0, where the whole logarithm is infinite."""
-        if factor.op != "pow" or (whole_exponent(factor) or 1) % 2:
-            return None
-        return self.graph.simple("mul", factor.args[1], self.graph.simple("log", self.graph.simple("abs", factor.args[0])))
 
     def _difference_of_exponentials(self, node: Node) -> tuple[Node, Node] | None:
         """Return x and 1 - exp(y - x) for a difference exp(x) - exp(y)."""

@@ -150,8 +150,8 @@ class Expansion:
                 return self._choice(node, order)
             case "sum" | "mean":
                 return self._reduced(node, order)
-            case "weighted_log" | "weighted_log1p" as op if order:
-                # Only its value at the centre is that of a function that may be 0 times infinity.
+            case "weighted_log" | "weighted_log1p" as op if order or self.lowest(node.args[1]) < 0:
+                # Only its value at the centre, beside a weight that is finite there, is that of a function that may be 0 times infinity.
                 return self.coefficient(self.graph.simple(op.removeprefix("weighted_"), node.args[0]), order)
             case "relative_difference" | "contrast" | "log_of_quotient":
                 return self.coefficient(self._quotient_of(node), order)
