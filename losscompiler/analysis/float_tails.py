@@ -121,6 +121,10 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
         series = x * square * sum((-1) ** n * 2 * (n + 1) / (2 * n + 3) * square**n for n in range(14))
         return np.where(square < 0.0625, series, np.arctan(x) - x / (1 + square))
 
+    def scaled_square(w: Any, x: Any) -> Any:
+        opposite = ((np.asarray(w) == 0) & np.isinf(x)) | ((np.asarray(x) == 0) & np.isinf(w))
+        return np.where(opposite, 0.0, w * np.square(x))
+
     def sine_remainder(x: Any) -> Any:
         square = np.square(x)
         series = x * square * sum((-1) ** n * 2 * (n + 1) / math.factorial(2 * n + 3) * square**n for n in range(9))
@@ -187,10 +191,12 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
         "scaled_logaddexp": lambda x, y, k: np.logaddexp(k * x, k * y) / k,
         "logistic_entropy": lambda x: np.logaddexp(0, -np.abs(x)) + np.abs(x) / (1 + np.exp(np.minimum(np.abs(x), 700.0))),
         "weighted_logaddexp": weighted_logaddexp,
-        "scaled_square": lambda w, x: np.where(((np.asarray(w) == 0) & np.isinf(x)) | ((np.asarray(x) == 0) & np.isinf(w)), 0.0, w * np.square(x)),
+        "scaled_square": scaled_square,
         "scaled_sigmoid": lambda w, x: w / (1 + np.exp(-np.asarray(x, dtype=float))),
         "cosine_distance": cosine_distance,
-        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder, "unit_slope_difference": unit_slope_difference, "log_ndtr_and_square": log_ndtr_and_square, "scaled_ndtr_slope": scaled_ndtr_slope, "reciprocal_mean": reciprocal_mean,
+        "powm1": powm1, "arc_ratio": arc_ratio, "atan_remainder": atan_remainder, "sine_remainder": sine_remainder,
+        "unit_slope_difference": unit_slope_difference, "log_ndtr_and_square": log_ndtr_and_square,
+        "scaled_ndtr_slope": scaled_ndtr_slope, "reciprocal_mean": reciprocal_mean,
         "log_cosh_remainder": log_cosh_remainder, "log_of_quotient": log_of_quotient,
         "entropy_of_quotient": lambda x, y, t: (x + t) * log_of_quotient(x, y, t, x + t),
         "root_difference": lambda x, y, d: d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y)),
@@ -211,6 +217,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
     }  # fmt: skip
     return {op: plain(function) for op, function in elementwise.items()} | {
         "unit_vector": along(lambda x, axis: x / np.linalg.norm(x, axis=axis, keepdims=True)),
-        "softmax_complement": along(softmax_complement), "softmax_residual": along(softmax_residual), "log_softmax_complement": along(log_softmax_complement),
+        "softmax_complement": along(softmax_complement), "softmax_residual": along(softmax_residual),
+        "log_softmax_complement": along(log_softmax_complement),
         "softmax_adjoint": along(softmax_adjoint), "log_softmax_adjoint": along(log_softmax_adjoint),
     }  # fmt: skip

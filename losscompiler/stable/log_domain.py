@@ -293,7 +293,7 @@ class LogDomain:
         return make("add", left, make("log1mexp", make("sub", right, left)))
 
     def _log_of_weighted_terms(self, parts: Sum) -> Node | None:
-        """Return the logarithm of two exponentials with factors of unknown sign, of one beside positive ones, or of one and what may be 0."""
+        """Return the logarithm of two exponentials with factors of unknown sign, one beside positive ones, or one and what may be 0."""
         terms = [scaled(self.graph, term.node, term.scale) for term in parts.terms]
         if len(parts.terms) != 2 or parts.constant:
             return self._log_with_one_weight(terms, parts.constant)

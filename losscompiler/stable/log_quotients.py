@@ -143,7 +143,7 @@ class PowersOfShares:
         self.kept: set[int] = set()
 
     def apply(self, node: Node) -> Node | None:
-        """Return (x/(x + y))**x as an exponential of `entropy_of_quotient`, where the share is positive; x may be a factor of the exponent."""
+        """Return (x/(x + y))**x, where the share is positive, as an exponential; x may be a factor of the exponent."""
         if node.op != "pow" or node.args[0].op != "share" or node.args[1].constant or node.index in self.kept:
             return None
         graph, (base, exponent) = self.graph, node.args
@@ -177,7 +177,9 @@ def _quotients_of(graph: Graph, log: Node) -> list[tuple[tuple[Node, Node, Node]
     return []
 
 
-def _by_numerator(graph: Graph, rest: Product, log: Node, numerator: list[Product], function: Product, *, whole: bool = False) -> Node | None:
+def _by_numerator(
+    graph: Graph, rest: Product, log: Node, numerator: list[Product], function: Product, *, whole: bool = False
+) -> Node | None:
     """Return a product with a logarithm, the other factors of which hold a numerator as a factor, or as part of a sum unless ``whole``."""
     if len(numerator) == 1 and numerator[0].powers and all(rest.exponent(factor) >= power > 0 for factor, power in numerator[0].powers):
         return power_product(graph, rest.times(numerator[0], -1).times(function))

@@ -23,7 +23,8 @@ SCALED_LOG_SUMS = Rule(
     "the derivative by the factor is an entropy, exponentially small where one term dominates",
 )  # fmt: skip
 RESIDUALS = Rule(
-    "label less a softmax", "y - softmax(x)", "softmax_residual(x, y)", -80, 80, "1 - softmax(x) cancels where one element dominates", (0, 1)
+    "label less a softmax", "y - softmax(x)", "softmax_residual(x, y)", -80, 80, "1 - softmax(x) cancels where one element dominates",
+    (0, 1),
 )  # fmt: skip
 CANCELLED = Rule(
     "logarithms that cancel", "log(x) - x - log(x)", "-x", 1e-3, 1e9, "the digits of what is left are lost beside what cancels"

@@ -168,7 +168,7 @@ def weighted_power(graph: Graph, signs: Signs, node: Node) -> Node | None:
 
 
 def _independent(weight: Node, power: Node) -> bool:
-    """Tell whether a factor depends on data or parameters, but on none of those in a power: where it is 0, so is the product for all of them."""
+    """Tell whether a factor depends on data or parameters, but on none of those in a power: where it is 0, the product is 0."""
     names = {node.name for node in reachable([weight]) if node.op == "symbol"} - {UPSTREAM}
     return bool(names) and names.isdisjoint(node.name for node in reachable([power]) if node.op == "symbol")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from math import isqrt
 
@@ -10,7 +9,7 @@ from losscompiler.graph.node import Graph, Node
 from losscompiler.stable.cancelling import added, cancels, products_of, raised, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
-from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
+from losscompiler.stable.terms import Product, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
 
 SHARES = Rule(
     "share of a sum", "x**2/(x**2 + 4)", "share(x**2, 4)", -1e9, 1e9,
@@ -29,7 +28,8 @@ SUMS_OVER_TERMS = Rule(
     "the derivatives of both sides of the quotient cancel, as for 1/x + 1/y behind a common denominator", (0.1, 9),
 )  # fmt: skip
 LIMITED = Rule(
-    "minimum over one of its arguments", "minimum(x, 3)/x", "where(x < 3, 1, 3/x)", 0.1, 80, "the derivatives of both sides of the quotient cancel",
+    "minimum over one of its arguments", "minimum(x, 3)/x", "where(x < 3, 1, 3/x)", 0.1, 80,
+    "the derivatives of both sides of the quotient cancel",
 )  # fmt: skip
 SCALED = Rule(
     "powers of a scale", "x**2*(y/x)**2", "y**2", 0.1, 1e9, "laws of exponents; by the scale the derivatives of both factors cancel",

@@ -102,7 +102,7 @@ class Removable:
             # What is left in the branches of a choice, whose condition is not that of this product.
             rest = whole.times(atom(choice), -1)
             branches = [power_product(self.graph, rest.times(product_of(self.graph, branch))) for branch in choice.args[1:]]
-            mended = [self._product(branch) if branch.op in ("mul", "div") and self.vanishing.within(branch) else None for branch in branches]
+            mended = [self._product(branch) if branch.op in ("mul", "div") else None for branch in branches]
             if any(mended):
                 return self.graph.simple("where", choice.args[0], *(new or old for new, old in zip(mended, branches, strict=True)))
         for above, below in combinations(found, 2):

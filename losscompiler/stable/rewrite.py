@@ -145,8 +145,8 @@ def stabilise(loss: LossGraph) -> tuple[LossGraph, list[tuple[Rule, Node]]]:
     written = [loss.loss, *loss.definitions.values()]
     first, fired = _with_dispersions(loss, written)
     steps = [(each.rule, each.begin(loss.graph, loss.parameters)) for each in TRANSFORMATIONS]
-    done, others = rewrite(loss.graph, [first[node.index] for node in written], RULES, steps)
-    fired += others
+    done, later = rewrite(loss.graph, [first[node.index] for node in written], RULES, steps)
+    fired += later
     wanted = [done[first[node.index].index] for node in written]
     last, also = rewrite(loss.graph, wanted, (), [(each.rule, each.begin(loss.graph, loss.parameters)) for each in FINISHING])
     decided = without_decided(loss.graph, [last[node.index] for node in wanted])

@@ -84,8 +84,8 @@ def _with_half_log(graph: Graph, parts: list[Product], dispersion: Product, outs
         if len(outer) == 1 and outer[0].args[0] in (base, graph.simple("abs", base)):
             known = ratio(part, outside.times(atom(outer[0])))
             if known is not None:
-                both = known + power / 2
-                return [*parts[:position], *([outside.times(atom(outer[0])).times(Product(both, ()))] if both else []), *parts[position + 1 :]]
+                both = outside.times(atom(outer[0])).times(Product(known + power / 2, ()))
+                return [*parts[:position], *([both] if both.coefficient else []), *parts[position + 1 :]]
     return [*parts, outside.times(Product(_HALF, ())).times(atom(graph.simple("log", power_product(graph, varying))))]
 
 
@@ -94,11 +94,16 @@ def of_underflowing(graph: Graph, node: Node) -> Node | None:
     if node.op != "lgamma":
         return None
     inside = product_of(graph, node.args[0])
-    small = [base for base, exponent in inside.powers if exponent == 1 and (base.op == "exp" or base.op in _LOGARITHMS) and not base.constant]
+    small = [base for base, exponent in inside.powers if exponent == 1 and base.op in ("exp", *_LOGARITHMS) and not base.constant]
     if not small:
         return None
-    rest = inside.times(Product(Fraction(1), tuple((base, Fraction(1)) for base in small)), -1)
-    logs = [graph.make(_LOGARITHMS[base.op], *base.args, span=None, **base.attributes) if base.op in _LOGARITHMS else base.args[0] for base in small]
+    rest, logs = inside, list[Node]()
+    for base in small:
+        rest = rest.times(atom(base), -1)
+        if base.op == "exp":
+            logs.append(base.args[0])
+        else:
+            logs.append(graph.make(_LOGARITHMS[base.op], *base.args, span=None, **base.attributes))
     if rest.powers or rest.coefficient != 1:
         logs.append(graph.simple("log", power_product(graph, rest)))
     grown = graph.simple("lgamma", graph.simple("add", graph.const(1), node.args[0]))

@@ -36,10 +36,10 @@ from losscompiler.stable.log_quotients import (
     ENTROPIES_OF_QUOTIENTS,
     LOG_QUOTIENTS,
     POWERS_OF_SHARES,
+    PowersOfShares,
     balanced_logs,
     entropy_of_quotient,
     log_of_quotient,
-    PowersOfShares,
 )
 from losscompiler.stable.log_sums import LogSums
 from losscompiler.stable.mixtures import COMPLEMENTS_OF_MIXTURES, complement_of_mixture
