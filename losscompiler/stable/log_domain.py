@@ -12,11 +12,12 @@ from functools import cache
 
 from losscompiler.graph.node import Graph, Node
 from losscompiler.graph.parameter import Parameter
-from losscompiler.stable.normal import normal_integral
+from losscompiler.stable.log_factors import Chain, less
+from losscompiler.stable.log_of_sums import LogOfSums
 from losscompiler.stable.patterns import Match, instance, match_operands, pattern
 from losscompiler.stable.rules import RULES, Rule
 from losscompiler.stable.signs import PICKS, Signs
-from losscompiler.stable.terms import Product, Sum, chained, power_product, product_of, scaled, sum_of, total
+from losscompiler.stable.terms import chained, product_of, scaled, sum_of, total
 
 LOG_DOMAIN = Rule(
     "log of products and sums of exponentials", "log(2*exp(x) + exp(3*x))", "logaddexp(log(2) + x, 3*x)", -80, 80,
@@ -37,7 +38,7 @@ def logarithms() -> dict[str, tuple[tuple[Rule, Node], ...]]:
     return {op: tuple(rules) for op, rules in found.items()}
 
 
-class LogDomain:
+class LogDomain(LogOfSums):
     """Takes logarithms inside, where signs allow it.
 
     A factor whose sign is not known may stand in a product once: the product is positive exactly where it is, so that
@@ -185,7 +186,7 @@ class LogDomain:
     def _weighted(self, node: Node) -> tuple[Node, Node] | None:
         """Return the logarithm of the exponentials in a product and the other factors, whose signs are not known."""
         logs: list[tuple[Fraction, Node]] = []
-        chain = _Chain(self.graph)
+        chain = Chain(self.graph)
         stack: list[tuple[Node, int]] = [(node, 1)]
         while stack:
             factor, sign = stack.pop()
@@ -204,130 +205,10 @@ class LogDomain:
         weight = chain.rest()
         return None if not logs else (total(self.graph, Fraction(0), logs), self.graph.const(1) if weight is None else weight)
 
-    # -- sums
-    def _log_of_sum(self, node: Node, *, unknown: bool) -> Node | None:
-        parts = sum_of(self.graph, node)
-        found = self._log_of_known_sum(node, parts, unknown=unknown) or self._log_of_positive_terms(parts)
-        if found is None and unknown:
-            found = self._log_of_difference(parts) or self._log_of_weighted_terms(parts)
-        if found is not None:
-            return found
-        if unknown or self.signs.positive(node):
-            return self.graph.simple("log", node)
-        return None
-
-    def _log_of_known_sum(self, node: Node, parts: Sum, *, unknown: bool) -> Node | None:
-        integral = normal_integral(self.graph, parts)
-        if integral is not None:
-            scale, z = integral
-            if unknown or self.signs.positive(scale):
-                return self.graph.simple("log_expected_improvement", self.graph.simple("mul", z, scale), scale)
-        if node.op == "add":
-            for weight, other in (node.args, node.args[::-1]):
-                found = self._log_zero_inflated(weight, other, unknown=unknown or self.signs.positive(node))
-                if found is not None:
-                    return found
-        return None
-
-    def _log_zero_inflated(self, weight: Node, other: Node, *, unknown: bool) -> Node | None:
-        """Return log(w + (1 - w)*A) for an exponential A."""
-        if other.op != "mul" or not unknown:
-            return None
-        make = self.graph.simple
-        for rest, inside in (other.args, other.args[::-1]):
-            log = self.log(inside) if self.signs.exponential(inside) else None
-            if log is None:
-                continue
-            if not self.signs.reach(inside)[0] and weight.op == rest.op == "sigmoid" and self._opposite(weight.args[0], rest.args[0]):
-                return make("log_logit_inflated", weight.args[0], log)
-            if _is_complement(weight, rest) or _is_complement(rest, weight):
-                return make("log_zero_inflated", rest, log, weight)
-        return None
-
-    def _opposite(self, one: Node, other: Node) -> bool:
-        return self.graph.simple("neg", one) is other or self.graph.simple("neg", other) is one
-
-    def _log_of_positive_terms(self, parts: Sum) -> Node | None:
-        """Return the logarithm of a sum whose terms are all positive, if one may overflow or all may underflow."""
-        nodes = [scaled(self.graph, term.node, term.scale) for term in parts.terms if term.scale > 0]
-        if len(nodes) < len(parts.terms) or parts.constant < 0 or len(nodes) + (parts.constant > 0) < 2:
-            return None
-        exponential = [self.signs.exponential(node) for node in nodes]
-        if not (any(self.signs.reach(node)[0] for node in nodes) or (all(exponential) and parts.constant == 0)):
-            return None
-        if not all(self.signs.positive(node, closed=False) for node in nodes):
-            # A weight may lie on its bound 0, where the derivative of its logarithm is infinite.
-            weighted = self._log_of_weighted_terms(parts)
-            if weighted is not None:
-                return weighted
-        result: Node | None = None
-        for node, fast in zip(nodes, exponential, strict=True):
-            inner = self._log(node, unknown=False) if fast or self.signs.positive(node, closed=False) else None
-            if inner is None:
-                return None
-            result = inner if result is None else self.graph.simple("logaddexp", result, inner)
-        if result is None or parts.constant == 0:
-            return result
-        if parts.constant == 1:
-            return self.graph.simple("softplus", result)
-        return self.graph.simple("logaddexp", self.graph.simple("log", self.graph.const(parts.constant)), result)
-
-    def _log_of_difference(self, parts: Sum) -> Node | None:
-        """Return log(A - B), for an A that may overflow, or two that may underflow."""
-        above = [scaled(self.graph, term.node, term.scale) for term in parts.terms if term.scale > 0]
-        below = [scaled(self.graph, term.node, -term.scale) for term in parts.terms if term.scale < 0]
-        if parts.constant < 0:
-            below.append(self.graph.const(-parts.constant))
-        if not above or len(below) != 1 or parts.constant > 0:
-            return None
-        (second,) = below
-        fast = [self.signs.exponential(first) for first in above]
-        if not (any(self.signs.reach(first)[0] for first in above) or (all(fast) and self.signs.exponential(second))):
-            return None
-        logs, right = [self.log(first) for first in above], self.log(second)
-        found = [log for log in logs if log is not None]
-        if len(found) < len(logs) or right is None:
-            return None
-        make = self.graph.simple
-        left = chained(self.graph, "logaddexp", found)
-        return make("add", left, make("log1mexp", make("sub", right, left)))
-
-    def _log_of_weighted_terms(self, parts: Sum) -> Node | None:
-        """Return the logarithm of two exponentials with factors of unknown sign, one beside positive ones, or one and what may be 0."""
-        terms = [scaled(self.graph, term.node, term.scale) for term in parts.terms]
-        if len(parts.terms) != 2 or parts.constant:
-            return self._log_with_one_weight(terms, parts.constant)
-        others = [term for term in terms if not self.signs.exponential(term)]
-        if len(others) == 1 and not others[0].constant and not self.signs.positive(others[0], closed=False):
-            (other,), (term,) = others, [term for term in terms if term not in others]
-            weighted = self._weighted(term)
-            return weighted and self.graph.simple("weighted_logaddexp", weighted[0], self.graph.const(0), weighted[1], other)
-        if others:
-            return None
-        pairs = [self._weighted(term) for term in terms]
-        if pairs[0] is None or pairs[1] is None:
-            return None
-        (x, v), (y, w) = pairs[0], pairs[1]
-        return self.graph.simple("weighted_logaddexp", x, y, v, w)
-
-    def _log_with_one_weight(self, terms: list[Node], constant: Fraction) -> Node | None:
-        """Return the logarithm of positive exponentials and one with a factor of unknown sign."""
-        logs = [self.log(term) if self.signs.exponential(term) else None for term in terms]
-        unknown = [term for term, log in zip(terms, logs, strict=True) if log is None]
-        known = [log for log in logs if log is not None]
-        if not known:
-            return None
-        if constant > 0:
-            known.append(self.graph.simple("log", self.graph.const(constant)))
-        if len(unknown) != 1 or constant < 0 or not self.signs.exponential(unknown[0]):
-            return None
-        weighted, left = self._weighted(unknown[0]), chained(self.graph, "logaddexp", known)
-        return weighted and self.graph.simple("weighted_logaddexp", left, weighted[0], self.graph.const(1), weighted[1])
-
     # -- products
     def _log_of_product(self, node: Node, *, unknown: bool) -> Node | None:
         """Take the logarithm of a chain of factors; those without exponentials stay together."""
-        chain = _Chain(self.graph)
+        chain = Chain(self.graph)
         stack: list[tuple[Node, int]] = [(node, 1)]
         while stack:
             factor, sign = stack.pop()
@@ -384,16 +265,7 @@ class LogDomain:
         x, y = logs
         if x is None or y is None or not all(self.signs.exponential(term.node) for term in (first, second)):
             return None
-        return x, self.graph.simple("neg", self.graph.simple("expm1", self._less(y, x)))
-
-    def _less(self, y: Node, x: Node) -> Node:
-        """Return y - x with the factors that both have in common as factors of the difference."""
-        one, other = product_of(self.graph, y), product_of(self.graph, x)
-        shared = Product(Fraction(1), tuple((base, exponent) for base, exponent in one.powers if other.exponent(base) == exponent))
-        if not shared.powers:
-            return self.graph.simple("sub", y, x)
-        left, right = (power_product(self.graph, side.times(shared, -1)) for side in (one, other))
-        return self.graph.simple("mul", power_product(self.graph, shared), self.graph.simple("sub", left, right))
+        return x, self.graph.simple("neg", self.graph.simple("expm1", less(self.graph, y, x)))
 
     def _with_log_of(self, rest: Node, logs: list[tuple[Fraction, Node]]) -> list[tuple[Fraction, Node]]:
         """Return logarithms of factors with that of the other factors, which an expected improvement takes in as its scale."""
@@ -402,47 +274,3 @@ class LogDomain:
                 whole = self.graph.simple("log_expected_improvement", self.graph.simple("mul", rest, log.args[0]), rest)
                 return [*logs[:position], (sign, whole), *logs[position + 1 :]]
         return [(Fraction(1), self.graph.simple("log", rest)), *logs]
-
-
-def _is_complement(one: Node, other: Node) -> bool:
-    """Tell whether a node is 1 less another."""
-    return one.op == "sub" and one.args[0].is_number(1) and one.args[1] is other
-
-
-class _Chain:
-    """Factors above and below a line: those whose logarithm is taken, and the others."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.coefficient = Fraction(1)
-        self.inside: list[tuple[Node, int]] = []
-        self.others: list[tuple[Node, int]] = []
-
-    def outside(self, factor: Node, sign: int) -> None:
-        """Add a factor that has no exponential."""
-        value = factor.value if factor.op == "const" else None
-        if isinstance(value, Fraction) and value != 0:
-            self.coefficient *= value**sign
-        else:
-            self.others.append((factor, sign))
-
-    def log_sinhc(self, factor: Node, sign: int) -> Node | None:
-        """Return log(sinh(x)/x), and take 1/x from the other factors, where both stand in the product."""
-        if factor.op != "sinh" or (factor.args[0], -sign) not in self.others:
-            return None
-        self.others.remove((factor.args[0], -sign))
-        return self.graph.simple("log_sinhc", factor.args[0])
-
-    def rest(self) -> Node | None:
-        """Return the product of the factors that have no exponential."""
-        result: Node | None = None
-        for factor, sign in self.others:
-            if sign > 0:
-                result = factor if result is None else self.graph.simple("mul", result, factor)
-            else:
-                result = self.graph.simple("div", self.graph.const(1) if result is None else result, factor)
-        if self.coefficient == 1:
-            return result
-        if result is None:
-            return self.graph.const(self.coefficient)
-        return scaled(self.graph, result, self.coefficient)
