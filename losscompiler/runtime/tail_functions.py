@@ -11,7 +11,7 @@ import math
 from keras import ops
 
 from losscompiler.runtime.keras_functions import alike, hypot, in_float64, log1mexp, maximum, minimum
-from losscompiler.runtime.moment_functions import exp_mean, exp_moment
+from losscompiler.runtime.moment_functions import exp_mean, exp_moment, log1p_mean
 from losscompiler.runtime.softmax_functions import logaddexp
 from losscompiler.runtime.special_functions import ndtr, wide_erfcx, wide_log_ndtr
 
@@ -80,8 +80,13 @@ def log_of_quotient(x, y, t, weight):
 
 
 def entropy_of_quotient(x, y, t):
-    """Return (x + t)*log((x + t)/(y + t)), and 0 where x + t is 0."""
-    return (x + t) * log_of_quotient(x, y, t, x + t)
+    """Return (x + t)*log((x + t)/(y + t)), and 0 where x + t is 0; where the quotient is almost 1 it is almost x - y."""
+    x, y, t = alike(x, y, t)
+    above, below = x + t, unless_both_zero(y + t, x + t)
+    close = ops.abs(x - y) < 0.5 * ops.abs(below)
+    near = ops.where(close, x - y, ops.zeros_like(x))
+    small = near * (ops.where(close, above, ops.ones_like(x)) / below) * log1p_mean(near / below)
+    return ops.where(close, small, above * log_of_quotient(x, y, t, above))
 
 
 def cosine_distance(a, b, c, d):
@@ -118,9 +123,11 @@ def unit_slope_difference(u, v, d, w):
 
 
 def contrast(x, y):
-    """Return (x - y)/(x + y), and 0 where both are 0."""
+    """Return (x - y)/(x + y), and 0 where both are 0, also where the sum is too small or too large for a float."""
     x, y = alike(x, y)
-    return (x - y) / unless_both_zero(x + y, x)
+    size, one = maximum(ops.abs(x), ops.abs(y)), ops.ones_like(y)
+    scale = ops.where(size < 1e-20, 2.0**40 * one, ops.where(size > 1e20, 2.0**-40 * one, one))
+    return (x * scale - y * scale) / unless_both_zero(x * scale + y * scale, x)
 
 
 # --------------------------------------------------------------------------------------------------- logistic functions

@@ -11,7 +11,7 @@ from losscompiler.stable.terms import Product, chained, product_of, sum_of
 
 _ONE = Fraction(1)
 ONE = Product(_ONE, ())
-_THROUGH = frozenset({"add", "sub", "neg", "mul", "div", "pow", "sqrt"})
+_THROUGH = frozenset({"add", "sub", "neg", "mul", "div", "pow", "sqrt", "where"})
 
 
 def atom(node: Node, exponent: Fraction | int = 1) -> Product:
@@ -38,7 +38,7 @@ class Presence:
         self._known: dict[int, bool] = {}
 
     def within(self, node: Node) -> bool:
-        """Look at the node itself and through sums, products and powers; what was asked before is remembered."""
+        """Look at the node itself and through sums, products, powers and choices; what was asked before is remembered."""
         stack = [node]
         while stack:
             here = stack[-1]
@@ -82,14 +82,18 @@ def added(graph: Graph, parts: Iterable[Node]) -> Node:
 
 
 def multiplied_out(graph: Graph, terms: Sequence[Product], operations: Container[str]) -> list[Product]:
-    """Return terms in which brackets are multiplied out whose own terms hold one of some operations as a factor, none if there are none."""
+    """Return terms in which brackets are multiplied out whose own terms hold one of some operations as a factor, none if there are none.
+
+    No power grows by that: x**2*(x**2*a - b) stays, since x**4 overflows where x**2 does not.
+    """
     found: list[Product] = []
     for term in terms:
         brackets = [base for base, exponent in term.powers if exponent == 1 and base.op in ("add", "sub")]
         inside = products_of(graph, brackets[0]) if len(brackets) == 1 else []
+        apart = [term]
         if any(base.op in operations for part in inside for base, _ in part.powers):
             outside = term.times(atom(brackets[0]), -1)
-            found += [part.times(outside) for part in inside]
-        else:
-            found.append(term)
+            if not any(exponent * outside.exponent(base) > 0 for part in inside for base, exponent in part.powers):
+                apart = [part.times(outside) for part in inside]
+        found += apart
     return found if len(found) > len(terms) else []

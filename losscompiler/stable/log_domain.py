@@ -144,6 +144,9 @@ class LogDomain(LogOfSums):
             if op == "sqrt":
                 return make("div", inner, self.graph.const(2))
             return make(op, inner, *node.args[1:], span=None, **node.attributes)
+        if op == "share" and node.args[0].is_number(1) and not self.signs.positive(node.args[1], closed=False):
+            # A weight may lie on its bound 0.
+            return make("neg", make("log1p", node.args[1]))
         if op == "share":
             x, y = (self._log(arg, unknown=False) for arg in node.args)
             return None if x is None or y is None else make("log_sigmoid", make("sub", x, y))

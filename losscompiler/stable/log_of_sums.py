@@ -84,6 +84,8 @@ class LogOfSums(ABC):
             weighted = self._log_of_weighted_terms(parts)
             if weighted is not None:
                 return weighted
+            if len(nodes) == 1 and parts.constant == 1:
+                return self.graph.simple("log1p", nodes[0])
         result: Node | None = None
         for node, fast in zip(nodes, exponential, strict=True):
             inner = self._log(node, unknown=False) if fast or self.signs.positive(node, closed=False) else None

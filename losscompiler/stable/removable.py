@@ -102,7 +102,7 @@ class Removable:
             # What is left in the branches of a choice, whose condition is not that of this product.
             rest = whole.times(atom(choice), -1)
             branches = [power_product(self.graph, rest.times(product_of(self.graph, branch))) for branch in choice.args[1:]]
-            mended = [self._product(branch) if branch.op in ("mul", "div") else None for branch in branches]
+            mended = [self._signed(branch) for branch in branches]
             if any(mended):
                 return self.graph.simple("where", choice.args[0], *(new or old for new, old in zip(mended, branches, strict=True)))
         for above, below in combinations(found, 2):
@@ -110,6 +110,12 @@ class Removable:
             if result is not None:
                 return self._where_positive((*above[2].bases, *below[2].bases), result, node)
         return None
+
+    def _signed(self, node: Node) -> Node | None:
+        """Cancel a factor in a product or in the opposite of one."""
+        inside = node.args[0] if node.op == "neg" else node
+        found = self._product(inside) if inside.op in ("mul", "div") else None
+        return self.graph.simple("neg", found) if found is not None and inside is not node else found
 
     def _unless_small(self, vanishing: _Vanishing, whole: Product, result: Node, otherwise: Node) -> Node:
         """Return a form that is used unless the powers are small of which it takes 1.

@@ -255,3 +255,94 @@ def test_divergence_of_normal_distributions_with_logarithms_of_variances() -> No
     exact = (np.expm1((v - u).astype(float)) - (v - u) + (m - n).astype(float) ** 2 * np.exp(-u.astype(float))) / 2
     np.testing.assert_allclose(found.value, exact, rtol=1e-6, atol=1e-37)
     assert all(np.isfinite(x).all() for x in found.gradients.values())
+
+
+@pytest.mark.parametrize("formula", ["abs((y - p)/a)**b + log(a)", "sqrt(abs(y - p)/a) + log(a) + 0*b", "(abs(y - p)/a)**b + log(a)"])
+def test_a_power_of_a_size_where_that_is_0(formula: str) -> None:
+    """The value is log(a), whose slope by a is 1/a; by p the convention of abs at its kink holds."""
+    found = lc.compile_loss(f"param a > 0 = 2\nparam b > 0 = 0.5\n{formula}", findings="ignore").value_and_gradients({"y": [3.0], "p": [3.0]})
+    np.testing.assert_allclose(found.value, np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["a"], 0.5, rtol=1e-6)
+    assert found.gradients["b"] == 0 == found.gradients["p"][0]
+
+
+def test_a_focal_regression_loss_at_a_tie() -> None:
+    loss = lc.compile_loss("prediction p, b, g\ne = abs(y - p)\n(2/(1 + exp(-b*e)) - 1)**g*e**2", findings="ignore")
+    found = loss.value_and_gradients({"y": [2.0], "p": [2.0], "b": [0.2], "g": [0.1]})
+    assert found.value == 0
+    assert all(float(slope[0]) == 0 for slope in found.gradients.values())
+
+
+@pytest.mark.parametrize("gap", [0.5, 10.0, 16.0, 40.0])
+@pytest.mark.parametrize("formula", ["sum((y - softmax(p))**2)", "sum((softmax(p) - y)**2)", "sum(([1, 0, 0] - softmax(p))**2) + 0*y[0]"])
+def test_a_brier_score_of_three_classes(formula: str, gap: float) -> None:
+    """What the most probable class lacks to 1 is the sum of the others."""
+    found = lc.compile_loss(formula, findings="ignore").value_and_gradients({"y": [[1.0, 0.0, 0.0]], "p": [[gap, 0.0, 0.5]]})
+    e = np.exp(np.array([0.0, -gap, 0.5 - gap]))
+    shares = e / e.sum()
+    residuals = np.array([-shares[1:].sum(), *shares[1:]])
+    np.testing.assert_allclose(found.value, np.sum(residuals**2), rtol=1e-5)
+    slopes = 2 * shares * (residuals - np.sum(residuals * shares))
+    slopes[0] = -np.sum(slopes[1:])
+    np.testing.assert_allclose(found.gradients["p"][0], slopes, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "-(lgamma(y + k) - lgamma(k) - lgamma(y + 1) - k*log(1 + a*m) + y*log(a*m/(1 + a*m)))",
+        "-(lgamma(y + k) - lgamma(k) - lgamma(y + 1) + k*log(k/(k + m)) + y*log(m/(k + m)))",
+    ],
+)
+def test_a_negative_binomial_regression_without_dispersion(formula: str) -> None:
+    """With the logarithm as link it is Poisson's for a = 0, and the slope by a is m*y - m**2/2 - y*(y - 1)/2."""
+    loss = lc.compile_loss(f"param a >= 0 = 1\nm = exp(p)\nk = 1/a\n{formula}", findings="ignore")
+    y, p = np.array([0.0, 3.0, 1000.0]), np.array([1.0, 2.0, 2.0])
+    found = loss.value_and_gradients({"y": y, "p": p}, {"a": 0.0})
+    mean = np.exp(p)
+    log_factorials = [0.0, np.log(6), float(mpmath.loggamma(1001))]
+    np.testing.assert_allclose(found.value, mean - y * p + log_factorials, rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["p"], mean - y, rtol=1e-6)
+    np.testing.assert_allclose(found.gradients["a"], np.sum(mean * y - mean**2 / 2 - y * (y - 1) / 2), rtol=1e-5)
+
+
+def test_copulas_of_independence() -> None:
+    """At theta = 0 the densities are 1 everywhere; that of Clayton's copula has the slope -(1 + log(u))*(1 + log(v)) by theta there."""
+    clayton = "param th = 1\nprediction u, v\n-log((1 + th)*(u*v)**(-1 - th)*(u**(-th) + v**(-th) - 1)**(-1/th - 2))"
+    u, v = np.array([0.3, 0.5]), np.array([0.5, 0.999])
+    found = lc.compile_loss(clayton, findings="ignore").value_and_gradients({"u": u, "v": v}, {"th": 0.0})
+    np.testing.assert_allclose(found.value, 0, atol=1e-6)
+    np.testing.assert_allclose(found.gradients["th"], -np.sum((1 + np.log(u)) * (1 + np.log(v))), rtol=1e-5)
+    frank = "param th = 1\nprediction u, v\ne = 1 - exp(-th)\n-log(th*e*exp(-th*(u + v))/(e - (1 - exp(-th*u))*(1 - exp(-th*v)))**2)"
+    found = lc.compile_loss(frank, findings="ignore").value_and_gradients({"u": u, "v": v}, {"th": 0.0})
+    np.testing.assert_allclose(found.value, 0, atol=1e-6)
+
+
+def test_a_mixture_of_equal_parts_is_one_of_them() -> None:
+    mixture = lc.compile_loss("prediction a, b, w\n-log(w*exp(-(y - a)**2/2) + (1 - w)*exp(-(y - b)**2/2))", findings="ignore")
+    found = mixture.value_and_gradients({"y": [0.5, 2.0], "a": [0.5, 1.0], "b": [0.5, 1.0], "w": [0.9, 0.1]})
+    assert found.value[0] == 0
+    np.testing.assert_allclose(found.value[1], 0.5, rtol=1e-6)
+
+
+def test_a_kink_is_not_moved() -> None:
+    """Where a branch is not defined for some values of a parameter, a limit from the other side says nothing of the point itself."""
+    hazard = "target d\nprediction t, c, a, b\nh = a if t < c else b\na*min(t, c) + b*max(t - c, 0) - d*log(h)"
+    found = lc.compile_loss(hazard, findings="ignore").value_and_gradients({"d": [0.0], "t": [20.0], "c": [20.0], "a": [1.0], "b": [0.5]})
+    assert found.gradients["b"][0] == 0
+    assert found.value[0] == found.gradients["a"][0] == 20
+
+
+def test_what_survives_a_hazard_that_explodes() -> None:
+    found = lc.compile_loss("prediction t, a, b\n1 - exp(-b/a*(exp(a*t) - 1))", findings="ignore").value_and_gradients(
+        {"t": [1000.0], "a": [1.0], "b": [0.5]}
+    )
+    assert found.value[0] == 1
+    assert all(float(slope[0]) == 0 for slope in found.gradients.values())
+
+
+@pytest.mark.parametrize("formula", ["min(s, g)/s*d**2", "d**2/s*min(g, s)"])
+def test_a_minimum_over_one_of_its_arguments(formula: str) -> None:
+    loss = lc.compile_loss(f"prediction d, s, g\n{formula}", findings="ignore")
+    found = loss.value_and_gradients({"d": [0.6, -2.0], "s": [1.0001, 5.0], "g": [2.25, 2.0]})
+    np.testing.assert_allclose(found.gradients["s"], [0.0, -2 / 25 * 4], rtol=1e-6, atol=0)

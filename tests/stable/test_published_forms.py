@@ -39,6 +39,109 @@ def negative_binomial_deviance(y: Any, p: Any, r: Any) -> Any:
 
 
 CASES = {
+    "sMAPE of numbers that differ by many orders": Case(
+        "prediction y, p\n2*abs(y - p)/(abs(y) + abs(p))", {"y": [1e8, 1e-4, -3.0], "p": [1e-8, 1e6, -2.0]}, {},
+        lambda y, p: 2 * abs(y - p) / (abs(y) + abs(p)),
+    ),
+    "triangular discrimination of a small part": Case(
+        "prediction y, p\n(y - p)**2/(y + p)", {"y": [0.9, 1e-12], "p": [1e-12, 0.5]}, {}, lambda y, p: (y - p) ** 2 / (y + p),
+    ),
+    "negative binomial without counts": Case(
+        "target y\nprediction p, r\nlgamma(r) + lgamma(y + 1) - lgamma(y + r) - r*log(r/(r + p)) - y*log(p/(r + p))",
+        {"y": [0.0, 0.0], "p": [1e-6, 1e-4], "r": [1e6, 1e3]}, {}, lambda y, p, r: r * log((r + p) / r),
+    ),
+    "zero inflation without excess zeros": Case(
+        "target q\nprediction p, r\n-log(q + (1 - q)*(r/(r + p))**r)", {"q": [0.0, 0.5], "p": [1e6, 1e-6], "r": [1000.0, 1e3]}, {},
+        lambda q, p, r: -log(q + (1 - q) * (r / (r + p)) ** r),
+    ),
+    "robust loss with a scale by its logarithm": Case(
+        "prediction p, a, s\nabs(a - 2)/a*((exp(-2*s)*(y - p)**2/abs(a - 2) + 1)**(a/2) - 1) + s",
+        {"y": [1.0, 0.75], "p": [0.99999, 0.75001], "a": [1.0, -0.5], "s": [2.0, -0.25]}, {},
+        lambda y, p, a, s: abs(a - 2) / a * ((exp(-2 * s) * (y - p) ** 2 / abs(a - 2) + 1) ** (a / 2) - 1) + s,
+    ),
+    "angular margin at its ends": Case(
+        "prediction c, m\ncos(acos(c) + m)", {"c": [-0.9999999, 0.0], "m": [1e-20, 1e-20]}, {},
+        lambda c, m: mpmath.cos(mpmath.acos(c) + m),
+    ),
+    "continuous Bernoulli of a small probability": Case(
+        "prediction q\nlog(2*atanh(1 - 2*q)/(1 - 2*q))", {"q": [1e-15, 0.25]}, {}, lambda q: log(2 * mpmath.atanh(1 - 2 * q) / (1 - 2 * q)),
+    ),
+    "continuous Bernoulli of a large logit": Case(
+        "prediction p\nq = 1/(1 + exp(-p))\nlog(2*atanh(1 - 2*q)/(1 - 2*q))", {"p": [60.0, -60.0]}, {},
+        lambda p: log(p / mpmath.tanh(p / 2)),
+    ),
+    "Hellinger distance of probabilities that are almost equal or 0": Case(
+        "prediction y, p\n1 - sqrt(y*p) - sqrt((1 - y)*(1 - p))", {"y": [1e-7, 0.5], "p": [1.0001e-7, 0.5001]}, {},
+        lambda y, p: 1 - mpmath.sqrt(y * p) - mpmath.sqrt((1 - y) * (1 - p)),
+    ),
+    "Bhattacharyya distance of probabilities that are almost equal or not at all": Case(
+        "prediction y, p\n-log(sqrt(y*p) + sqrt((1 - y)*(1 - p)))", {"y": [0.5, 1e-10], "p": [0.5001, 0.9999999]}, {},
+        lambda y, p: -log(mpmath.sqrt(y * p) + mpmath.sqrt((1 - y) * (1 - p))),
+    ),
+    "generalised gamma distribution close to the normal one": Case(
+        "prediction m, Q\nw = log(y) - m\nk = Q**(-2)\nlog(y) - log(Q) + lgamma(k) - k*log(k) - k*(Q*w - exp(Q*w))",
+        {"y": [20.0, 0.5], "m": [0.0, 1.0], "Q": [1e-5, 1e-3]}, {},
+        lambda y, m, Q: log(y) - log(Q) + mpmath.loggamma(Q**-2) + Q**-2 * (2 * log(Q) - Q * (log(y) - m) + exp(Q * (log(y) - m))),
+    ),
+    "cumulative hazard that falls exponentially": Case(
+        "prediction t, a, b\na/b*(exp(b*t) - 1)", {"t": [270.5, 1.0], "a": [0.140625, 0.5], "b": [-0.28125, 1e-6]}, {},
+        lambda t, a, b: a / b * (exp(b * t) - 1),
+    ),
+    "beta distribution whose mean underflows": Case(
+        "prediction p, k\nm = 1/(1 + exp(-p))\nlgamma(k*m) + lgamma(k*(1 - m)) - lgamma(k)", {"p": [-1000.0, 0.5], "k": [12.0, 2.0]}, {},
+        lambda p, k: (mpmath.loggamma(k / (1 + exp(-p))) + mpmath.loggamma(k / (1 + exp(p))) - mpmath.loggamma(k)).real,
+    ),
+    "log cosh with a wide scale": Case(
+        "prediction p, c\nc**2*log(cosh((y - p)/c))", {"y": [0.0, 1.0], "p": [1e-6, 1.5], "c": [100.0, 1e6]}, {},
+        lambda y, p, c: c**2 * log(mpmath.cosh((y - p) / c)),
+    ),
+    "Andrews' loss with a wide scale": Case(
+        "prediction p, c\nc**2*(1 - cos((y - p)/c)) if abs(y - p) < pi*c else 2*c**2",
+        {"y": [0.0, 1.0], "p": [1e-6, 1.5], "c": [100.0, 1e6]}, {}, lambda y, p, c: c**2 * (1 - mpmath.cos((y - p) / c)),
+    ),
+    "pseudo-Huber loss by a root of both": Case(
+        "prediction p, c\nc*sqrt(c**2 + (y - p)**2) - c**2", {"y": [0.0, 1.0], "p": [1e-6, 1.5], "c": [100.0, 1e6]}, {},
+        lambda y, p, c: c * mpmath.sqrt(c**2 + (y - p) ** 2) - c**2,
+    ),
+    "exponentials with a learned weight": Case(
+        "prediction a, b, w\nlog(exp(a) + exp(b) + w*exp((a + b)/2)) - a", {"a": [800.0, 50.0], "b": [-1000.0, 0.0], "w": [2.0, 0.5]}, {},
+        lambda a, b, w: log(1 + exp(b - a) + w * exp((b - a) / 2)),
+    ),
+    "density of a transformed lifetime": Case(
+        "prediction t, a, l\n-log(a*l*exp(-l*t)/(1 - (1 - a)*exp(-l*t))**2)", {"t": [1e4, 1.0], "a": [0.5, 2.0], "l": [0.5, 1.0]}, {},
+        lambda t, a, rate: rate * t - log(a * rate) + 2 * log(1 - (1 - a) * exp(-rate * t)),
+    ),
+    "sum of two waiting times with almost the same rate": Case(
+        "prediction t, a, b\n-log(a*b/(a - b)*(exp(-b*t) - exp(-a*t)))", {"t": [1e4, 2.0], "a": [0.5, 1.0], "b": [100.0, 1.0000001]}, {},
+        lambda t, a, b: -log(a * b / (a - b) * (exp(-b * t) - exp(-a * t))),
+    ),
+    "exponentially modified normal distribution": Case(
+        "prediction m, s, k\n-log(k/2) - k/2*(2*m + k*s**2 - 2*y) - log(erfc((m + k*s**2 - y)/(sqrt(2)*s)))",
+        {"y": [-1e-3, 0.5], "m": [0.0, -0.5], "s": [100.0, 1.0], "k": [100.0, 0.25]}, {},
+        lambda y, m, s, k: -log(k / 2) - k / 2 * (2 * m + k * s**2 - 2 * y) - log(mpmath.erfc((m + k * s**2 - y) / s / mpmath.sqrt(2))),
+    ),
+    "triplet loss of a far anchor": Case(
+        "prediction a, p, n\nlog(1 + exp(sqrt((a - p)**2 + 1e-6) - sqrt((a - n)**2 + 1e-6)))",
+        {"a": [100.0, -50.0], "p": [0.0, 1.0], "n": [1e-3, 2.0]}, {},
+        lambda a, p, n: log(1 + exp(mpmath.sqrt((a - p) ** 2 + mpmath.mpf("1e-6")) - mpmath.sqrt((a - n) ** 2 + mpmath.mpf("1e-6")))),
+    ),
+    "weight of a diffusion loss": Case(
+        "prediction d, s, q\n(s**2 + q**2)/(s*q)**2*d**2", {"d": [1000.0, 1.0], "s": [1e-6, 0.5], "q": [100.0, 0.75]}, {},
+        lambda d, s, q: (s**2 + q**2) / (s * q) ** 2 * d**2,
+    ),
+    "inverse Gaussian deviance with a log link": Case(
+        "prediction e\n(y - exp(e))**2/(exp(2*e)*y)", {"y": [1e-6, 2.0], "e": [20.0, 0.5]}, {},
+        lambda y, e: (y - exp(e)) ** 2 / (exp(2 * e) * y),
+    ),
+    "odds of sequences": Case(
+        "prediction a, b\np = exp(-a)\nq = exp(-b)\n-log(sigmoid(log(p/(1 - p)) - log(q/(1 - q))))",
+        {"a": [1000.0, 1.0], "b": [900.0, 2.0]}, {},
+        lambda a, b: log(1 + exp(a - b) * (1 - exp(-a)) / (1 - exp(-b))),
+    ),
+    "alpha divergence of small numbers at a whole alpha": Case(
+        "prediction y, p, a\n(a*y + (1 - a)*p - y**a*p**(1 - a))/(a*(1 - a))", {"y": [1e-6, 0.5], "p": [2e-6, 0.75], "a": [-1.0, 0.5]}, {},
+        lambda y, p, a: (a * y + (1 - a) * p - y**a * p ** (1 - a)) / (a * (1 - a)),
+    ),
     "negative binomial deviance of a predicted count at a tie": Case(
         "prediction y, p, r\n2*(y*log(y/p) - (y + r)*log((y + r)/(p + r)))",
         {"y": [1.0, 3.0, 2.0], "p": [1.0, 3.0, 2.125], "r": [1.0, 1000.0, 1.0]}, {}, negative_binomial_deviance,
