@@ -86,7 +86,9 @@ def entropy_of_quotient(x, y, t):
     close = ops.abs(x - y) < 0.5 * ops.abs(below)
     near = ops.where(close, x - y, ops.zeros_like(x))
     small = near * (ops.where(close, above, ops.ones_like(x)) / below) * log1p_mean(near / below)
-    return ops.where(close, small, above * log_of_quotient(x, y, t, above))
+    none = ops.equal(above, 0.0)
+    far = ops.where(none, ops.zeros_like(x), above * log_of_quotient(x, ops.where(none, x, y), t, above))
+    return ops.where(close, small, far)
 
 
 def cosine_distance(a, b, c, d):

@@ -99,7 +99,9 @@ class Removable:
                 result = self._where_positive(vanishing.bases, result, node)
                 return self._unless_small(vanishing, whole, result, node)
         for choice in [base for base, exponent in whole.powers if base.op == "where" and exponent == 1]:
-            # What is left in the branches of a choice, whose condition is not that of this product.
+            if any(branch.index in self.kept for branch in choice.args[1:]):
+                # It was made here.
+                continue
             rest = whole.times(atom(choice), -1)
             branches = [power_product(self.graph, rest.times(product_of(self.graph, branch))) for branch in choice.args[1:]]
             mended = [self._signed(branch) for branch in branches]
