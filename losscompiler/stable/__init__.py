@@ -5,9 +5,9 @@ from losscompiler.stable.precision import loses_digits
 from losscompiler.stable.rewrite import economise, guard, rewrite, stabilise
 from losscompiler.stable.rules import LOWERING, RULES, Rule
 from losscompiler.stable.singularities import mend
-from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, TRANSFORMATIONS, Transformation
+from losscompiler.stable.transformations import FINISHING, GUARDING, MERGING, PREPARING, TRANSFORMATIONS, Transformation
 
 __all__ = [
-    "FINISHING", "GUARDING", "LOWERING", "MERGING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "guard",
+    "FINISHING", "GUARDING", "LOWERING", "MERGING", "PREPARING", "RULES", "TRANSFORMATIONS", "Rule", "Transformation", "economise", "guard",
     "loses_digits", "mend", "rewrite", "stabilise", "with_harmless_operands",
 ]  # fmt: skip

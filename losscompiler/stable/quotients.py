@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import isqrt
 
 from losscompiler.graph.node import Graph, Node
-from losscompiler.stable.cancelling import added, cancels, products_of, raised, ratio
+from losscompiler.stable.cancelling import added, cancels, products_of, ratio
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.signs import Signs
 from losscompiler.stable.terms import Product, chained, power_product, product_of, scaled, single, sum_of, total, whole_exponent
@@ -18,10 +18,6 @@ SHARES = Rule(
 RELATIVE_DIFFERENCES = Rule(
     "difference relative to one of its terms", "(x - y)**2/y**2", "relative_difference(x, y)**2", -1e9, 1e9,
     "the derivative by y is -x/y**2 times a factor, which -1/y - (x - y)/y**2 loses for small x", (0.1, 9),
-)  # fmt: skip
-CONTRASTS = Rule(
-    "difference relative to a sum", "(x - 3)**2/(x + 3)", "(x - 3)*contrast(x, 3)", 0.1, 1e9,
-    "the derivative of (x - y)/(x + y) is 2*y/(x + y)**2, which 1/(x + y) - (x - y)/(x + y)**2 loses for small y",
 )  # fmt: skip
 SUMS_OVER_TERMS = Rule(
     "sum over all of its terms", "(x**2 + y**2)/(3*x**2*y**2)", "1/3/y**2 + 1/3/x**2", 1e-9, 1e9,
@@ -109,47 +105,11 @@ def _share(graph: Graph, x: Node, y: Node) -> Node:
     """Return x/(x + y), with what x is divided by as a factor of both: (1/a)/(1/a + y) is 1/(1 + a*y)."""
     inside = product_of(graph, x)
     below = Product(Fraction(1), tuple((base, -exponent) for base, exponent in inside.powers if exponent < 0 and not base.constant))
-    terms = products_of(graph, y)
-    if not below.powers or any(cancels(below, term) for term in terms if not any(exponent < 0 for _, exponent in term.powers)):
+    if not below.powers:
         return graph.simple("share", x, y)
-    left, right = power_product(graph, inside.times(below)), added(graph, [power_product(graph, term.times(below)) for term in terms])
+    left = power_product(graph, inside.times(below))
+    right = added(graph, [power_product(graph, term.times(below)) for term in products_of(graph, y)])
     return graph.simple("share", left, right) if left.axes | right.axes == x.axes | y.axes else graph.simple("share", x, y)
-
-
-def contrast(graph: Graph, node: Node) -> Node | None:
-    """Return powers of x - y and 1/(x + y), or of 1/(abs(x) + abs(y)), among the factors of a product as powers of `contrast`."""
-    if node.op not in ("mul", "div"):
-        return None
-    whole = product_of(graph, node)
-    powers = [(base, exponent) for base, exponent in whole.powers if exponent.denominator == 1 and not base.constant]
-    for whole_sum, below in powers:
-        for difference, above in powers:
-            if whole_sum.op == "add" and below < 0 < above and difference.op in ("sub", "abs"):
-                found = _contrast(graph, difference, whole_sum)
-                if found is not None:
-                    power = min(above, -below)
-                    rest = whole.times(Product(Fraction(1), ((difference, power), (whole_sum, -power))), -1)
-                    return power_product(graph, rest.times(raised(product_of(graph, found), int(power))))
-    return None
-
-
-def _contrast(graph: Graph, difference: Node, whole: Node) -> Node | None:
-    """Return the quotient of a difference, or of its size, and a sum of the same two, or of their sizes; ``None`` if it is no such."""
-    size, inside = difference.op == "abs", difference.args[0] if difference.op == "abs" else difference
-    if inside.op != "sub":
-        return None
-    x, y = inside.args
-    simple = graph.simple
-    if {x.index, y.index} == {side.index for side in whole.args}:
-        value = simple("contrast", x, y)
-        return simple("mul", simple("abs", value), simple("sign", whole)) if size else value
-    if {x.index, y.index} != {side.args[0].index for side in whole.args if side.op == "abs"}:
-        return None
-    alike = graph.make("gt", simple("mul", simple("sign", x), simple("sign", y)), graph.const(0))
-    value, other = simple("contrast", x, y), simple("sign", inside)
-    if size:
-        return graph.make("where", alike, simple("abs", value), simple("abs", other))
-    return graph.make("where", alike, simple("mul", simple("sign", x), value), other)
 
 
 def sum_over_terms(graph: Graph, signs: Signs, node: Node) -> Node | None:

@@ -26,6 +26,7 @@ from losscompiler.stable.common_factors import (
     less_share,
     opposites,
 )
+from losscompiler.stable.contrasts import CONTRASTS, contrast
 from losscompiler.stable.cosines import COSINE_DISTANCES, cosine_distance
 from losscompiler.stable.dispersions import DISPERSIONS, of_dispersion
 from losscompiler.stable.exponentials import Exponentials
@@ -157,7 +158,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation(log_sums.SCALED_LOG_SUMS, lambda graph, parameters: LogSums(graph).scaled),
     Transformation(quotients.SCALED, _on(quotients.merged_scales)),
     Transformation(quotients.SHARES, _on(quotients.share)),
-    Transformation(quotients.CONTRASTS, _on(quotients.contrast)),
+    Transformation(CONTRASTS, _on(contrast)),
     Transformation(quotients.SUMS_OVER_TERMS, _sum_over_terms),
     Transformation(quotients.LIMITED, _on(quotients.limited)),
     Transformation(WEIGHTED_LOGS, lambda graph, parameters: WeightedLogs(graph, parameters).apply),
