@@ -260,7 +260,8 @@ def test_divergence_of_normal_distributions_with_logarithms_of_variances() -> No
 @pytest.mark.parametrize("formula", ["abs((y - p)/a)**b + log(a)", "sqrt(abs(y - p)/a) + log(a) + 0*b", "(abs(y - p)/a)**b + log(a)"])
 def test_a_power_of_a_size_where_that_is_0(formula: str) -> None:
     """The value is log(a), whose slope by a is 1/a; by p the convention of abs at its kink holds."""
-    found = lc.compile_loss(f"param a > 0 = 2\nparam b > 0 = 0.5\n{formula}", findings="ignore").value_and_gradients({"y": [3.0], "p": [3.0]})
+    loss = lc.compile_loss(f"param a > 0 = 2\nparam b > 0 = 0.5\n{formula}", findings="ignore")
+    found = loss.value_and_gradients({"y": [3.0], "p": [3.0]})
     np.testing.assert_allclose(found.value, np.log(2), rtol=1e-6)
     np.testing.assert_allclose(found.gradients["a"], 0.5, rtol=1e-6)
     assert found.gradients["b"] == 0 == found.gradients["p"][0]
