@@ -91,7 +91,7 @@ OTHERS = {
     "scaled_sigmoid": lambda w, x: w * scipy.special.expit(x), "scaled_square": lambda w, x: w * x**2, "abs_slope": np.sign,
     "log_cloglog": lambda x: np.log(-np.expm1(-np.exp(x))), "log_softplus": lambda x: np.log(np.logaddexp(x, 0)),
     "log_zero_inflated": lambda v, x, w: np.log1p(v * np.expm1(x)), "log1p_tanh": lambda y, x: np.log1p(y * np.tanh(x)),
-    "atan_remainder": lambda x: np.arctan(x) - x / (1 + x**2), "sine_remainder": lambda x: x**2 * scipy.special.spherical_jn(1, x),
+    "atan_remainder": lambda x: np.arctan(x) - x / (1 + x**2), "sine_remainder": lambda x: np.sign(x) * x**2 * scipy.special.spherical_jn(1, np.abs(x)),
     "unit_slope_difference": lambda u, v, d, w: np.sin(np.arctan2(u, d)) - np.sin(np.arctan2(v, d)),
     "log_ndtr_and_square": lambda x, u, w: scipy.special.log_ndtr(x) + w,
     "scaled_ndtr_slope": lambda x: x + np.exp(scipy.stats.norm.logpdf(x) - scipy.special.log_ndtr(x)),
