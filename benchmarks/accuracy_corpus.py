@@ -1023,3 +1023,114 @@ def variance_of_three(a, b, c):
 )
 def cosine_distance(u, v, w, a, b, c):
     return 1 - (u * a + v * b + w * c) / (sqrt(u**2 + v**2 + w**2) * sqrt(a**2 + b**2 + c**2))
+
+
+# ------------------------------------------------------------------------------------------------- distances and likelihoods
+_SHARES = (0.3, 0.5, 0.9, 1e-6, 0.999999, 0.0, 1.0)
+
+
+@case(
+    "prediction p, q\n1 - sqrt(p*q) - sqrt((1 - p)*(1 - q))",
+    p=_SHARES,
+    q=(0.25, Near("p"), Near("p", 1.001), 1e-8, 0.75, 0.0, 1.0),
+    legal=lambda p, q: p <= 1 and q <= 1,
+)
+def squared_hellinger_distance(p, q):
+    return 1 - sqrt(p * q) - sqrt((1 - p) * (1 - q))
+
+
+@case(
+    "prediction p\nparam m = 0.5\ncos(acos(p) + m)",
+    p=(0.3, -0.5, 0.0, 0.999999, -0.999999, 1e-6),
+    m=(0.5, 0.0, 1e-6, -0.3, 1.5),
+)
+def angular_margin(p, m):
+    return p * cos(m) - sin(m) * sqrt(1 - p**2)
+
+
+@case(
+    "prediction m, s, k\n-log(k/2) - k/2*(2*m + k*s**2 - 2*y) - log(erfc((m + k*s**2 - y)/(sqrt(2)*s)))",
+    y=(0.5, -1.0, 0.0, 20.0, 100.0),
+    m=(0.0, Near("y"), Near("y", 1, 1e-3), -2.0, 3.0),
+    s=(1.0, 0.01, 0.5, 20.0, 100.0),
+    k=(1.0, 0.01, 20.0, 100.0),
+)
+def exponentially_modified_gaussian(y, m, s, k):
+    return -log(k / 2) - k / 2 * (2 * m + k * s**2 - 2 * y) - log(erfc((m + k * s**2 - y) / (sqrt(mpf(2)) * s)))
+
+
+@case(
+    "prediction m\nparam s > 0 = 1\nparam q = 0.5\nw = (log(y) - m)/s\nk = q**(-2)\n"
+    "log(s*y) - log(q) + lgamma(k) - k*log(k) - k*(q*w - exp(q*w))",
+    y=(1.5, 1e-3, 0.5, 20.0, 1e4),
+    m=(0.0, 1.0, -2.0, 9.0),
+    s=(1.0, 0.5, 3.0),
+    q=(0.5, 1.0, 2.0, 1e-2, 1e-3, 1e-5),
+    legal=lambda y, m, s, q: abs(q * (log(y) - m) / s) < 60,
+)
+def generalised_gamma(y, m, s, q):
+    w, k = (log(y) - m) / s, q**-2
+    return log(s * y) - log(q) + loggamma(k) - k * log(k) - k * (q * w - exp(q * w))
+
+
+@case(
+    "prediction a, p, q\nlog(1 + exp(sqrt((a - p)**2 + 1e-6) - sqrt((a - q)**2 + 1e-6)))",
+    a=(0.5, 0.0, -3.0, 20.0, 1e3),
+    p=(0.0, Near("a"), 1.0, 1e-3),
+    q=(2.0, Near("p"), Near("p", 1, 1e-3), Near("a"), -1.0),
+)
+def smooth_triplet(a, p, q):
+    small = mpf("1e-6")
+    return log(1 + exp(sqrt((a - p) ** 2 + small) - sqrt((a - q) ** 2 + small)))
+
+
+@case(
+    "prediction w, p, r\n-log(w + (1 - w)*(r/(r + p))**r)",
+    w=(0.3, 1e-6, 0.9),
+    p=(2.0, 1e-6, 0.5, 20.0, 1e4),
+    r=(1.0, 0.1, 20.0, 1e4, 1e6),
+)
+def zero_inflated_negative_binomial(w, p, r):
+    return -log(w + (1 - w) * (r / (r + p)) ** r)
+
+
+@case(
+    "prediction u, v\nparam t = 1\n-log((1 + t)*(u*v)**(-1 - t)*(u**(-t) + v**(-t) - 1)**(-1/t - 2))",
+    u=(0.5, 1e-3, 0.3, 0.999),
+    v=(0.25, Near("u"), 0.9, 1e-3),
+    t=(1.0, 0.1, 2.0, 1e-3, 1e-6, 0.0, 10.0),
+)
+def clayton_copula(u, v, t):
+    return -log((1 + t) * (u * v) ** (-1 - t) * (u**-t + v**-t - 1) ** (-1 / t - 2))
+
+
+@case(
+    "prediction a, b\np = exp(-a)\nq = exp(-b)\n-log(sigmoid(log(p/(1 - p)) - log(q/(1 - q))))",
+    a=(1.0, 1e-3, 0.5, 20.0, 100.0, 900.0),
+    b=(2.0, Near("a"), Near("a", 1.001), 1e-3, 30.0, 1000.0),
+)
+def odds_ratio_preference(a, b):
+    return log(1 + exp(a - b) * expm1(-a) / expm1(-b))
+
+
+@case(
+    "prediction p, a, b\n-log(a*b/(a - b)*(exp(-b*p) - exp(-a*p)))",
+    p=(1.0, 1e-3, 20.0, 1e3),
+    a=(0.5, 2.0, 1e-3, 20.0),
+    b=(1.0, Near("a", 1.001), Near("a", 1.000001), 3.0, 1e-2),
+    legal=lambda p, a, b: a != b,
+)
+def two_waiting_times(p, a, b):
+    return -log(a * b / (a - b) * (exp(-b * p) - exp(-a * p)))
+
+
+@case(
+    "sum(([1, 0, 0] - softmax(p))**2)",
+    stack=_THREE,
+    a=(0.5, 0.0, -3.0, 10.0, 20.0, 40.0),
+    b=(0.0, Near("a"), -1.0, 5.0, 30.0),
+    c=(1.0, -5.0, 0.3),
+)
+def brier_of_three(a, b, c):
+    total = exp(a) + exp(b) + exp(c)
+    return ((exp(b) + exp(c)) / total) ** 2 + (exp(b) / total) ** 2 + (exp(c) / total) ** 2

@@ -54,7 +54,7 @@ UNMEASURED = frozenset({
     "add", "sub", "mul", "div", "neg", "share",  # are the processor's own
     "ndtr_in_improvement", "density_in_improvement", "improvement_gap",  # whose definitions have no digits left far out
     "log_zero_inflated",  # its third argument is what the first is missing to 1, with digits that no float32 has
-    "root_difference", "unit_slope_difference", "log_ndtr_and_square",  # their last arguments follow from the others
+    "squared_root_difference", "unit_slope_difference", "log_ndtr_and_square",  # their last arguments follow from the others
 })  # fmt: skip
 MEASURED: dict[str, Function] = {
     name: row

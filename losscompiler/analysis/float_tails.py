@@ -199,7 +199,7 @@ def thin_tails(log_ndtr: Callable[[Any], Any], erfcx: Callable[[Any], Any]) -> d
         "scaled_ndtr_slope": scaled_ndtr_slope, "reciprocal_mean": reciprocal_mean,
         "log_cosh_remainder": log_cosh_remainder, "log_of_quotient": log_of_quotient,
         "entropy_of_quotient": lambda x, y, t: (x + t) * log_of_quotient(x, y, t, x + t),
-        "root_difference": lambda x, y, d: d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y)),
+        "squared_root_difference": lambda x, y, d: np.square(d / np.where(none(x, y), 1.0, np.sqrt(x) + np.sqrt(y))),
         "contrast": lambda x, y: (np.asarray(x) - y) / np.where(none(x, y), 1.0, np.asarray(x, dtype=float) + y),
         "relative_difference": lambda x, y: (np.asarray(x) - y) / y,
         "weighted_power": lambda x, y, weight: np.where(none(x, weight), 0.0, np.power(np.asarray(x, dtype=float), y)),

@@ -195,10 +195,12 @@ ELEMENTARY: tuple[Function, ...] = (
         domain=("hypot(a, b)*hypot(c, d) > 0",), range=(0, 2), definition="1 - (a*c + b*d)/(hypot(a, b)*hypot(c, d))", keras="cosine_distance",
     ),
     Function(
-        name="root_difference", arguments=("x", "y", "d"), category=_POWER, internal=True, keras="root_difference",
-        summary="sqrt(x) - sqrt(y), where d is x - y with the digits that it has",
-        partials=("weighted_reciprocal(2*sqrt(x), f)", "-weighted_reciprocal(2*sqrt(y), f)", "0"),
-        domain=("x >= 0", "y >= 0"), definition="sqrt(x) - sqrt(y)",
+        name="squared_root_difference", arguments=("x", "y", "d"), category=_POWER, internal=True, keras="squared_root_difference",
+        summary="(sqrt(x) - sqrt(y))**2, where d is x - y with the digits that it has",
+        partials=(
+            "where(abs(x) + abs(y) == 0, 1, d/(x + sqrt(x)*sqrt(y)))", "where(abs(x) + abs(y) == 0, 1, -d/(y + sqrt(x)*sqrt(y)))", "0",
+        ),
+        domain=("x >= 0", "y >= 0"), definition="(sqrt(x) - sqrt(y))**2", convention="at x = y = 0 the derivatives are those along the axes",
     ),
     Function(
         name="unit_slope_difference", arguments=("u", "v", "d", "w"), category=_POWER, internal=True, keras="unit_slope_difference",

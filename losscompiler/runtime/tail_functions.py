@@ -108,10 +108,10 @@ def part_of_sum(x, y):
     return x / (x + y)
 
 
-def root_difference(x, y, d):
-    """Return sqrt(x) - sqrt(y) for d = x - y."""
+def squared_root_difference(x, y, d):
+    """Return (sqrt(x) - sqrt(y))**2 for d = x - y."""
     x, y = alike(x, y)
-    return d / unless_both_zero(ops.sqrt(x) + ops.sqrt(y), x)
+    return ops.square(d / unless_both_zero(ops.sqrt(x) + ops.sqrt(y), x))
 
 
 def unit_slope_difference(u, v, d, w):

@@ -16,12 +16,12 @@ from losscompiler.stable.terms import Product, product_of, scaled, sum_of, total
 
 AFFINITIES = Rule(
     "what an affinity lacks to 1", "1 - sqrt(x*y) - sqrt((1 - x)*(1 - y))",
-    "(root_difference(x, y, x - y)**2 + root_difference(1 - x, 1 - y, y - x)**2)/2", 1e-9, 0.999,
+    "(squared_root_difference(x, y, x - y) + squared_root_difference(1 - x, 1 - y, y - x))/2", 1e-9, 0.999,
     "Hellinger 1909; Bhattacharyya 1943: y + (1 - y) is 1, and twice the products of roots complete the squares", (0.01, 0.99),
 )  # fmt: skip
 LOGS_OF_AFFINITIES = Rule(
     "log of an affinity", "log(sqrt(x*y) + sqrt((1 - x)*(1 - y)))",
-    "log1p(-(root_difference(x, y, x - y)**2 + root_difference(1 - x, 1 - y, y - x)**2)/2)", 0.1, 0.9,
+    "log1p(-(squared_root_difference(x, y, x - y) + squared_root_difference(1 - x, 1 - y, y - x))/2)", 0.1, 0.9,
     "Bhattacharyya 1943; what is left of the digits of a logarithm near 1", (0.1, 0.9),
 )  # fmt: skip
 
@@ -65,12 +65,10 @@ class Affinities:
                     if add_up_to_1(self.graph, x, other) and add_up_to_1(self.graph, y, another):
                         difference = self._difference(x, y, other, another)
                         opposite = self.graph.simple("neg", difference)
-                        roots = (self._squared(x, y, difference), self._squared(other, another, opposite))
+                        squares = [(x, y, difference), (other, another, opposite)]
+                        roots = (self.graph.simple("squared_root_difference", *each) for each in squares)
                         return scaled(self.graph, self.graph.simple("add", *roots), Fraction(1, 2))
         return None
-
-    def _squared(self, x: Node, y: Node, difference: Node) -> Node:
-        return self.graph.simple("pow", self.graph.simple("root_difference", x, y, difference), self.graph.const(2))
 
     def _difference(self, x: Node, y: Node, other: Node, another: Node) -> Node:
         """Return x - y, or another - other, which is the same and whose digits are not lost beside 1."""

@@ -35,7 +35,7 @@ CANCELS = {
     "inverse_binet": "x < 0.1 or x > 0.3",
 }
 """What has to hold of points besides the domain: where it does not, rounded arguments alone change the value."""
-FOLLOWING = {"root_difference": {"r": ("p", "q")}, "unit_slope_difference": {"s": ("p", "q")}}
+FOLLOWING = {"squared_root_difference": {"r": ("p", "q")}, "unit_slope_difference": {"s": ("p", "q")}}
 """Arguments, by their letters, that are the differences of two others."""
 POINTS = (-1e3, -40.0, -4.5, -2.5, -0.7, -0.3, 0.0, 0.2, 0.25, 0.75, 0.9, 1.5, 3.0, 7.5, 40.0, 1e3)
 MOST_POINTS = 800

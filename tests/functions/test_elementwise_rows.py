@@ -39,7 +39,7 @@ RANGES = {
     "bessel_ratio": [(-9, 9)], "bessel_ratio_complement": [(-9, 9)], "weighted_log": [(0.05, 20), (-3, 3)],
     "weighted_log1p": [(-0.9, 20), (-3, 3)], "powm1": [(0.05, 5), (-3, 3)], "arc_ratio": [(-0.9, 3)],
     "entropy_of_quotient": [(0.2, 3), (0.2, 3), (0.2, 3)], "relative_difference": [(-3, 3), (0.2, 3)],
-    "root_difference": [(0.2, 3), (0.2, 3), (0, 1)], "contrast": [(0.2, 3), (0.2, 3)],
+    "squared_root_difference": [(0.2, 3), (0.2, 3), (0, 1)], "contrast": [(0.2, 3), (0.2, 3)],
     "log_of_quotient": [(0.2, 3), (0.2, 3), (0.2, 3), (-3, 3)],
     "weighted_power": [(0.05, 5), (-3, 3), (-3, 3)],
     "weighted_reciprocal": [(0.2, 3), (-3, 3)], "share": [(0.2, 3), (0.2, 3)], "log_cloglog": [(-20, 3)], "log_softplus": [(-20, 20)],
@@ -79,7 +79,7 @@ OTHERS = {
     "weighted_log": lambda x, weight: np.log(x), "weighted_log1p": lambda x, weight: np.log1p(x),
     "weighted_reciprocal": lambda x, weight: np.reciprocal(x), "share": lambda x, y: x / (x + y),
     "sech_squared": lambda x: np.cosh(x) ** -2, "relative_difference": lambda x, y: x / y - 1,
-    "root_difference": lambda x, y, d: np.power(x, 0.5) - np.power(y, 0.5),
+    "squared_root_difference": lambda x, y, d: (np.power(x, 0.5) - np.power(y, 0.5)) ** 2,
     "entropy_of_quotient": lambda x, y, t: scipy.special.rel_entr(x + t, y + t),
     "contrast": lambda x, y: np.tanh(np.log(x / y) / 2),
     "log_of_quotient": lambda x, y, t, weight: np.log1p((x - y) / (y + t)), "weighted_power": lambda x, y, weight: np.power(x, y),
@@ -135,7 +135,7 @@ def points(name, count=24):
     if name == "log_ndtr_and_square":
         columns[:2] = [np.round(1024 * column) / 1024 for column in columns[:2]]
         columns[2] = (columns[0] ** 2 - columns[1] ** 2) / 2
-    if name == "root_difference":
+    if name == "squared_root_difference":
         columns[:2] = [np.round(1024 * column) / 1024 for column in columns[:2]]
         columns[2] = columns[0] - columns[1]
     return columns
