@@ -13,6 +13,7 @@ from losscompiler.stable.cancelling import atom
 from losscompiler.stable.factors import MOST_FACTORS, factors_of, quotient_of
 from losscompiler.stable.rules import Rule
 from losscompiler.stable.terms import Product, power_product, product_of
+from losscompiler.stable.zeros import ZERO_AT_0
 
 SIGNED = Rule("sign times absolute value", "sign(x)*3/abs(y)*abs(x)", "x*3/abs(y)", -1e9, 1e9, "one function without a kink", (0.1, 9))
 SLOPES = Rule(
@@ -23,8 +24,6 @@ POWERS_AT_KINKS = Rule(
     "slope of a power of an absolute value", "sign(x)*abs(x)**(y - 1)", "sign(x)*weighted_power(abs(x), y - 1, sign(x))", -1e9, 1e9,
     "the subgradient 0 at the kink, as that of abs(x); other derivatives of the power are 0 there for every y > 0", (0.1, 9),
 )  # fmt: skip
-_ODD = frozenset({"tanh", "sinh", "asinh", "atan", "erf", "sin", "tan", "atanh", "asin", "expm1", "log1p", "sqrt", "log_cosh"})
-"""Functions that are 0 where their argument is, and nowhere else close to that."""
 
 
 def signed(graph: Graph, node: Node) -> Node | None:
@@ -90,12 +89,12 @@ def _slope_of_finite(exponent: Node, side: int) -> bool:
 def _vanishing_with(graph: Graph, base: Node, factors: list[Node]) -> Node | None:
     """Return a factor that is 0 where abs(x) makes a base 0."""
     for part, exponent in product_of(graph, base).powers:
-        if exponent > 0 and part.op in _ODD:
-            return _vanishing_with(graph, part.args[0], factors)
         if exponent > 0 and part.op == "abs":
             for factor in factors:
                 if any(power > 0 and _is_0_with(part.args[0], other) for other, power in product_of(graph, factor).powers):
                     return factor
+        elif exponent > 0 and part.op in ZERO_AT_0:
+            return _vanishing_with(graph, part.args[0], factors)
     return None
 
 

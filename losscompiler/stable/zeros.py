@@ -16,6 +16,8 @@ _AT_0 = {
     "asin": 0, "abs": 0, "sqrt": 0, "cbrt": 0, "acos": 1, "acosh": 1,
 }  # fmt: skip
 """The argument at which a function is 0; of periodic ones the nearest to 0."""
+ZERO_AT_0 = frozenset({"erf", "log_cosh", *(op for op, argument in _AT_0.items() if argument == 0)})
+"""Functions that are 0 where their argument is, and nowhere else close to that."""
 
 
 def poles(graph: Graph, root: Node, name: str) -> list[Node]:
